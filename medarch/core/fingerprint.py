@@ -1,0 +1,48 @@
+"""What the planner needs to know of a dataset: grids, intensities, and how much of each label there is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from medarch.core.geometry import Triple
+from medarch.core.record import Record
+
+
+class IntensityStatistics(Record):
+    """Statistics of one channel over foreground voxels sampled from every case (nnU-Net's rule)."""
+
+    mean: float
+    median: float
+    std: float
+    min: float
+    max: float
+    percentile_00_5: float
+    percentile_99_5: float
+
+
+class CaseFingerprint(Record):
+    """One case. All triples are in file order i, j, k."""
+
+    id: str
+    shape: Triple
+    shape_after_crop: Triple
+    spacing_mm: tuple[float, float, float]
+    axcodes: str
+    label_voxels: dict[int, int]
+    """Voxels of each label value inside the crop, values that do not occur left out."""
+    content_sha256: str
+    """Hash of the bytes of every file of the case."""
+
+
+class Fingerprint(Record):
+    """The second record of the data flow."""
+
+    schema_version: Literal[1] = 1
+    dataset: str
+    dataset_sha256: str
+    cases: tuple[CaseFingerprint, ...]
+    intensities: tuple[IntensityStatistics, ...]
+    """One entry a channel."""
+    median_relative_size_after_crop: float
+    num_training: int
+    """What nnU-Net's planner multiplies with: ``numTraining`` of dataset.json, else the number of cases."""

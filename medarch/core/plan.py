@@ -1,0 +1,191 @@
+"""The plan: every decision that turns a dataset into a model, each with its reason, editable as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from medarch.core.dataset import TaskName
+from medarch.core.errors import PlanError
+from medarch.core.fingerprint import IntensityStatistics
+from medarch.core.labels import LabelScheme
+from medarch.core.record import Record
+
+Precision = Literal["float32", "bf16", "fp16"]
+Voxels = tuple[int, ...]
+
+
+class Reason(Record):
+    """Why one value of the plan is what it is."""
+
+    decision: str
+    value: str
+    because: str
+
+
+class Device(Record):
+    """The device a plan is made for."""
+
+    kind: Literal["cpu", "cuda", "mps"]
+    name: str
+    memory_bytes: int
+    """What a training run may use."""
+    gflops: dict[str, float] = {}
+    """Measured speed of a 3×3×3 convolution's training step by precision; empty when nothing was measured."""
+
+
+class ChannelNormalisation(Record):
+    """How one channel is normalised (nnU-Net's schemes)."""
+
+    scheme: Literal["ct", "zscore", "none", "rescale_to_0_1", "rgb_to_0_1"]
+    statistics: IntensityStatistics | None = None
+    """Dataset statistics, needed by ``ct``."""
+    inside_mask: bool = False
+    """Take the statistics from the nonzero voxels only and keep the outside 0."""
+
+
+class PreprocessingPlan(Record):
+    """From a file's grid to the network's grid. Two configurations with equal recipes share prepared cases."""
+
+    orientation: str | None
+    """Bring every case to these directions first (e.g. ``"RAS"``); None keeps the order stored in the file."""
+    axes: tuple[int, int, int]
+    """Network axis ``n`` is file axis ``axes[n]``; ``(2, 1, 0)`` is nnU-Net's reader order z, y, x."""
+    spacing_mm: tuple[float | None, float | None, float | None]
+    """Target spacing of each network axis; None leaves that axis as it is (the slices of a 2D configuration)."""
+    normalisation: tuple[ChannelNormalisation, ...]
+    crop: Literal["nonzero", "none"] = "nonzero"
+    image_order: int = 3
+    label_order: int = 1
+    separate_plane_ratio: float = 3.0
+    """Above this ratio of spacings the coarse axis is resampled on its own, with nearest neighbour."""
+
+
+class NetworkPlan(Record):
+    """Which network of the registry, and its topology. Tuples run from the finest stage to the coarsest."""
+
+    architecture: str
+    dim: Literal[2, 3]
+    in_channels: int
+    heads: int
+    features: tuple[int, ...] = ()
+    strides: tuple[Voxels, ...] = ()
+    kernels: tuple[Voxels, ...] = ()
+    blocks: tuple[int, ...] = ()
+    """Convolutions (plain) or residual blocks (residual) of each encoder stage."""
+    decoder_blocks: tuple[int, ...] = ()
+    deep_supervision: bool = True
+    options: dict[str, Any] = {}
+    """What only some architectures know."""
+
+
+class AugmentationPlan(Record):
+    """Probabilities and ranges; ``preset`` says where they come from."""
+
+    preset: Literal["nnunet", "light", "none"] = "nnunet"
+    rotation_degrees: tuple[float, ...] = (30.0, 30.0, 30.0)
+    """Largest angle about each network axis; one entry in 2D."""
+    dummy_2d: bool = False
+    """Rotate and scale in the plane of the last two axes only (anisotropic patches)."""
+    mirror_axes: tuple[int, ...] = (0, 1, 2)
+    mask_outside: tuple[int, ...] = ()
+    """Channels set to 0 outside the nonzero mask after augmentation."""
+    torchio: tuple[dict[str, Any], ...] = ()
+    """Extra TorchIO transforms, ``{"name": "RandomMotion", "p": 0.1, ...}``, applied on the CPU."""
+
+
+class TrainingPlan(Record):
+    """Optimisation and schedule."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 1e-2
+    momentum: float = 0.99
+    weight_decay: float = 3e-5
+    schedule: Literal["poly", "cosine"] = "poly"
+    warmup_share: float = 0.0
+    epochs: int = 1000
+    iterations_per_epoch: int = 250
+    validation_iterations: int = 50
+    time_budget_s: float | None = None
+    """Stop, with the schedule brought to its end, when this much wall-clock has been used; epochs are then a ceiling."""
+    patience_epochs: int | None = None
+    """Stop when the smoothed validation score has not risen for so many epochs."""
+    precision: Precision = "float32"
+    gradient_clip: float = 12.0
+    weight_average_decay: float | None = None
+    """Exponential moving average of the weights, used for validation and as the final model."""
+    foreground_share: float = 0.33
+    """Share of the patches of a batch that must hold foreground."""
+    accumulate: int = 1
+    seed: int = 20240
+    augmentation: AugmentationPlan = AugmentationPlan()
+
+
+class InferencePlan(Record):
+    """Sliding window."""
+
+    step: float = 0.5
+    """Distance of tiles as a share of the patch."""
+    mirror_axes: tuple[int, ...] = (0, 1, 2)
+    precision: Precision = "float32"
+
+
+class Estimate(Record):
+    """What the planner expects of one training step."""
+
+    training_bytes: int
+    parameters: int
+    gflop_per_step: float
+    seconds_per_step: float | None = None
+    method: str
+
+
+class Configuration(Record):
+    """One way to train: 2d, 3d_fullres, 3d_lowres or 3d_cascade_fullres."""
+
+    name: str
+    patch_voxels: Voxels
+    batch_size: int
+    batch_dice: bool
+    median_shape: Voxels
+    """Median shape of the prepared cases, network axes."""
+    preprocessing: PreprocessingPlan
+    network: NetworkPlan
+    training: TrainingPlan = TrainingPlan()
+    inference: InferencePlan = InferencePlan()
+    previous_stage: str | None = None
+    next_stage: str | None = None
+    estimate: Estimate | None = None
+
+
+class Plan(Record):
+    """The third record of the data flow."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    preset: str
+    task: TaskName = "segmentation"
+    dataset: str
+    channels: tuple[str, ...]
+    labels: LabelScheme
+    fingerprint_sha256: str
+    device: Device | None = None
+    configurations: dict[str, Configuration]
+    default: str
+    """The configuration trained when none is named."""
+    reasons: tuple[Reason, ...] = ()
+
+    def configuration(self, name: str | None = None) -> Configuration:
+        """Return a configuration by name, or the default one.
+
+        Raises:
+            PlanError: the plan has no such configuration.
+        """
+        name = name or self.default
+        if name not in self.configurations:
+            raise PlanError(
+                f"plan {self.name} has no configuration {name!r}",
+                expected=", ".join(self.configurations),
+                found=name,
+                fix="choose one of those, or plan again with another preset",
+            )
+        return self.configurations[name]
