@@ -1,0 +1,24 @@
+"""One place that turns the number of spatial dimensions into torch modules."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+Dim = Literal[2, 3]
+
+
+def convolution(dim: Dim) -> type[nn.Conv2d] | type[nn.Conv3d]:
+    """``nn.Conv2d`` or ``nn.Conv3d``."""
+    return nn.Conv3d if dim == 3 else nn.Conv2d
+
+
+def transposed_convolution(dim: Dim) -> type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]:
+    """``nn.ConvTranspose2d`` or ``nn.ConvTranspose3d``."""
+    return nn.ConvTranspose3d if dim == 3 else nn.ConvTranspose2d
+
+
+def average_pool(dim: Dim) -> type[nn.AvgPool2d] | type[nn.AvgPool3d]:
+    """``nn.AvgPool2d`` or ``nn.AvgPool3d``."""
+    return nn.AvgPool3d if dim == 3 else nn.AvgPool2d

@@ -1,0 +1,98 @@
+"""The U-Net of nnU-Net, with a plain or a residual encoder, in 2D and 3D."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from medarch.core.plan import NetworkPlan
+from medarch.networks.conv_block import NEGATIVE_SLOPE, ConvBlock
+from medarch.networks.dimension import convolution, transposed_convolution
+from medarch.networks.residual_block import ResidualBlock
+
+
+class UNet(nn.Module):
+    """Encoder-decoder with skips and one segmentation head a resolution.
+
+    Sources: Ronneberger et al. 2015 (arXiv:1505.04597); Isensee et al. 2021 (Nat. Methods 18:203) for strides, kernels and deep
+    supervision; Isensee et al. 2024 (arXiv:2404.09556) for the residual encoder.
+
+    Input ``(B, C, *spatial)`` with every side a multiple of the product of its strides. Output in training with
+    ``deep_supervision``: a list of logits ``(B, heads, *spatial / stride)``, finest first; otherwise the finest alone.
+    """
+
+    def __init__(self, plan: NetworkPlan, *, residual: bool) -> None:
+        super().__init__()
+        self.deep_supervision = plan.deep_supervision
+        self.encoder = _Encoder(plan, residual=residual)
+        self.ups = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        self.heads = nn.ModuleList()
+        one = (1,) * plan.dim
+        for stage in reversed(range(len(plan.features) - 1)):
+            deep, width = plan.features[stage + 1], plan.features[stage]
+            stride = plan.strides[stage + 1]
+            self.ups.append(transposed_convolution(plan.dim)(deep, width, stride, stride))  # type: ignore[arg-type]
+            blocks = [
+                ConvBlock(plan.dim, 2 * width if first else width, width, kernel=plan.kernels[stage], stride=one)
+                for first in [True] + [False] * (plan.decoder_blocks[stage] - 1)
+            ]
+            self.decoder.append(nn.Sequential(*blocks))
+            self.heads.append(convolution(plan.dim)(width, plan.heads, 1))
+        self.apply(_initialise)
+        for block in self.modules():
+            if isinstance(block, ResidualBlock):
+                # A residual block that starts as the identity is easier to train (Goyal et al. 2017, section 5.1).
+                nn.init.zeros_(block.conv2[1].weight)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Return logits; see the class."""
+        *skips, x = self.encoder(x)
+        every_scale = self.deep_supervision and self.training
+        logits: list[Tensor] = []
+        for stage, (up, decode, head) in enumerate(zip(self.ups, self.decoder, self.heads, strict=True)):
+            x = decode(torch.cat([up(x), skips[-1 - stage]], dim=1))
+            if every_scale or stage == len(self.ups) - 1:
+                logits.append(head(x))
+        return logits[::-1] if every_scale else logits[-1]
+
+
+class _Encoder(nn.Module):
+    """``(B, C, *spatial)`` → one feature map a stage, finest first."""
+
+    def __init__(self, plan: NetworkPlan, *, residual: bool) -> None:
+        super().__init__()
+        one = (1,) * plan.dim
+        width = plan.in_channels
+        self.stem: nn.Module = nn.Identity()
+        if residual:
+            self.stem = ConvBlock(plan.dim, width, plan.features[0], kernel=plan.kernels[0], stride=one)
+            width = plan.features[0]
+        block = ResidualBlock if residual else ConvBlock
+        self.stages = nn.ModuleList()
+        for features, stride, kernel, count in zip(
+            plan.features, plan.strides, plan.kernels, plan.blocks, strict=True
+        ):
+            blocks: list[nn.Module] = []
+            for index in range(count):
+                blocks.append(block(plan.dim, width, features, kernel=kernel, stride=stride if index == 0 else one))
+                width = features
+            self.stages.append(nn.Sequential(*blocks))
+
+    def forward(self, x: Tensor) -> Sequence[Tensor]:
+        x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation for leaky ReLU (He et al. 2015, arXiv:1502.01852)."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,65 @@
+"""The contract that the trainer and the predictor know."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from medarch.core.plan import Configuration, Plan
+from medarch.networks.build_network import build_network
+
+Outputs = Tensor | Sequence[Tensor]
+
+
+class Task(ABC):
+    """One science. The trainer draws patches, moves and augments them and steps; the predictor tiles and blends; all else is here.
+
+    A batch holds ``image`` ``(B, C, *patch)`` float and, when the task has a target that moves with the image, ``label``
+    ``(B, 1, *patch)`` integer, -1 outside the case.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, plan: Plan, configuration: Configuration) -> None:
+        self.plan = plan
+        self.configuration = configuration
+
+    def build_network(self) -> nn.Module:
+        """Return the untrained network of the plan."""
+        return build_network(self.configuration.network)
+
+    @abstractmethod
+    def focus_values(self, present: Sequence[int]) -> list[tuple[int, ...]]:
+        """Groups of label values that a forced patch may be centred on, one group a class; a class is drawn, then a voxel."""
+
+    @abstractmethod
+    def target(self, label: Tensor) -> Tensor:
+        """Turn a batch's ``label`` into what :meth:`loss` compares with."""
+
+    @abstractmethod
+    def loss(self, outputs: Outputs, target: Tensor) -> Tensor:
+        """Scalar loss of a network's training output."""
+
+    @abstractmethod
+    def tally(self, outputs: Outputs, target: Tensor) -> Tensor:
+        """Counts that can be added over batches and from which :meth:`score` is made."""
+
+    @abstractmethod
+    def score(self, tally: Tensor) -> Mapping[str, float]:
+        """Online validation score, higher is better; ``mean`` drives the choice of the best epoch and the plateau stop."""
+
+    @abstractmethod
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """``(heads, *grid)`` logits → probabilities, in place where possible."""
+
+    @abstractmethod
+    def decode(self, scores: np.ndarray) -> np.ndarray:
+        """``(heads, *grid)`` logits → ``(*grid)`` integer label map."""
+
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that are scored and counted."""
