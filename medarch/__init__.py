@@ -1,0 +1,28 @@
+"""medarch: self-configuring deep learning for 3D medical images.
+
+The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``, ``report``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medarch.api import check, evaluate, plan, predict, preprocess, report, train
+    from medarch.core.errors import MedarchError
+
+__version__ = "0.1.0"
+__all__ = ["MedarchError", "__version__", "check", "evaluate", "plan", "predict", "preprocess", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that `medarch --help` imports neither numpy nor torch.
+    if name == "MedarchError":
+        from medarch.core.errors import MedarchError
+
+        return MedarchError
+    if name in __all__:
+        from medarch import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'medarch' has no attribute {name!r}")

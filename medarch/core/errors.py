@@ -11,15 +11,19 @@ class MedarchError(Exception):
         expected: what a good input looks like.
         found: what came instead.
         fix: what the user can do.
+        check: the code of ``medarch check`` that names this fault (``core/check.py``), if one does.
     """
 
     code = "E000"
 
-    def __init__(self, summary: str, *, expected: str = "", found: str = "", fix: str = "") -> None:
+    def __init__(
+        self, summary: str, *, expected: str = "", found: str = "", fix: str = "", check: str = ""
+    ) -> None:
         self.summary = summary
         self.expected = expected
         self.found = found
         self.fix = fix
+        self.check = check
         super().__init__(self._message())
 
     def _message(self) -> str:
@@ -33,13 +37,13 @@ class MedarchError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default exception pickling between processes.
-        return _rebuild, (type(self), self.summary, self.expected, self.found, self.fix)
+        return _rebuild, (type(self), self.summary, self.expected, self.found, self.fix, self.check)
 
 
 def _rebuild(
-    kind: type[MedarchError], summary: str, expected: str, found: str, fix: str
+    kind: type[MedarchError], summary: str, expected: str, found: str, fix: str, check: str
 ) -> MedarchError:
-    return kind(summary, expected=expected, found=found, fix=fix)
+    return kind(summary, expected=expected, found=found, fix=fix, check=check)
 
 
 class RecordError(MedarchError):

@@ -20,6 +20,8 @@ class Measurement(Record):
     """``dsc`` (0..1), ``nsd`` (0..1), ``hd95_mm``, ``assd_mm``, ``volume_error_ml``, ``relative_volume_error``."""
     reference_ml: float
     prediction_ml: float
+    reason: str = ""
+    """Why a case failed; empty otherwise."""
 
 
 class Interval(Record):

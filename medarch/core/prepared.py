@@ -33,6 +33,8 @@ class PreparedCase(Record):
     shape: Triple
     """Shape after resampling: the network's grid."""
     spacing_mm: tuple[float, float, float]
+    separate_plane_ratio: float = 3.0
+    """The recipe's ratio of spacings above which the coarse axis is resampled on its own, also on the way back."""
     source_sha256: str = ""
     """Hash of the bytes of the case's files."""
     recipe_sha256: str = ""

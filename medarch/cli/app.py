@@ -1,0 +1,31 @@
+"""The program ``medarch``."""
+
+from __future__ import annotations
+
+import typer
+
+from medarch.cli.check import check
+from medarch.cli.evaluate import evaluate
+from medarch.cli.info import info
+from medarch.cli.plan import plan
+from medarch.cli.predict import predict
+from medarch.cli.preprocess import preprocess
+from medarch.cli.report import report
+from medarch.cli.train import train
+
+app = typer.Typer(
+    help="Self-configuring deep learning for 3D medical images.\n\n"
+    "medarch check DATASET · medarch plan DATASET · medarch train PLAN · medarch predict MODEL INPUT OUTPUT · "
+    "medarch evaluate PREDICTIONS REFERENCES · medarch report PLAN",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (check, plan, preprocess, train, predict, evaluate, report, info):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

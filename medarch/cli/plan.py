@@ -1,0 +1,101 @@
+"""``medarch plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medarch.cli.console import errors_told, print_table, progress_bar, say_json
+from medarch.cli.durations import seconds, spoken
+from medarch.cli.options import DatasetPath, DeviceName, Json, Verbose, Waive, Workers, WorkspacePath
+
+if TYPE_CHECKING:
+    from medarch.core.plan import Configuration, Plan
+
+
+def plan(
+    dataset: DatasetPath,
+    workspace: WorkspacePath = Path("workspace"),
+    preset: Annotated[
+        str, typer.Option("--preset", "-p", help="auto (this device, your time), nnunet, resenc-m, resenc-l or resenc-xl.")
+    ] = "auto",
+    name: Annotated[str | None, typer.Option(help="Name of the plan; default the preset.")] = None,
+    device: DeviceName = "auto",
+    memory: Annotated[
+        float | None, typer.Option(help="GB that training may use; default what the device has free (auto) or the preset's.")
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option("--time-budget", "-t", help="Training time to fit the schedule to: 15m, 2h, 1h30m.")
+    ] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="Target spacing in mm along the file's axes, e.g. 1,1,2.5; default from the data.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its reasons, write none.")] = False,
+    waive: Waive = None,
+    workers: Workers = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Take the dataset's fingerprint and decide patch, network, batch and schedule, each with its reason."""
+    with errors_told(as_json=json, verbose=verbose):
+        from medarch import api
+
+        with progress_bar("fingerprint") as progress:
+            made = api.plan(
+                dataset,
+                workspace,
+                preset=preset,
+                name=name,
+                device=device,
+                memory_gb=memory,
+                time_budget_s=seconds(time_budget),
+                target_spacing_mm=_spacing(spacing),
+                waive=waive or (),
+                workers=workers,
+                dry_run=dry_run,
+                progress=progress,
+            )
+        folder = workspace / made.dataset / made.name
+        if json:
+            say_json({"folder": None if dry_run else str(folder), "plan": made.model_dump(mode="json")})
+            return
+        _print(made)
+        typer.echo("dry run: nothing written" if dry_run else f"plan written; next: medarch train {folder}")
+
+
+def _spacing(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        i, j, k = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not three numbers; write e.g. 1,1,2.5") from error
+    return i, j, k
+
+
+def _print(made: Plan) -> None:
+    print_table(
+        f"{made.dataset}, plan {made.name}",
+        ["configuration", "patch", "batch", "features", "spacing mm", "median case", "memory", "one step"],
+        [_row(configuration) for configuration in made.configurations.values()],
+    )
+    print_table(
+        "Reasons", ["decision", "value", "because"], [[row.decision, row.value, row.because] for row in made.reasons]
+    )
+
+
+def _row(configuration: Configuration) -> list[str]:
+    estimate = configuration.estimate
+    step = estimate.seconds_per_step if estimate else None
+    return [
+        configuration.name,
+        "×".join(map(str, configuration.patch_voxels)),
+        str(configuration.batch_size),
+        "-".join(map(str, configuration.network.features)),
+        "×".join("-" if size is None else f"{size:.4g}" for size in configuration.preprocessing.spacing_mm),
+        "×".join(map(str, configuration.median_shape)),
+        f"{estimate.training_bytes / 2**30:.2f} GiB" if estimate else "not predicted",
+        spoken(step) if step else "not measured",
+    ]

@@ -1,0 +1,94 @@
+"""``medarch predict``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medarch.cli.console import SOME_FAILED, errors_told, print_table, say_json
+from medarch.cli.options import DeviceName, Json, Verbose
+
+if TYPE_CHECKING:
+    from medarch.core.prediction import CasePrediction
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model folder, or the plan folder it lies in.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="An image, a folder of images (any names), or a manifest.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Argument(help="Folder for the predictions.", show_default=False)],
+    folds: Annotated[str | None, typer.Option("--folds", "-f", help="Folds to average, e.g. 0,1,2; default all trained.")] = None,
+    device: DeviceName = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bf16 or fp16.")] = "auto",
+    mirror: Annotated[bool, typer.Option(help="Average over mirrored copies; --no-mirror is up to 8 times faster.")] = True,
+    step: Annotated[float, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch.")] = 0.5,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases and stop.")] = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Predict cases on their own grids. A bad case costs only itself; the same command again goes on where it stood.
+
+    Exit code 0: all done; 1: some cases failed (see ledger.jsonl); 2: nothing could be done.
+    """
+    with errors_told(as_json=json, verbose=verbose):
+        from medarch import api
+
+        if dry_run:
+            _list_cases(model, source, as_json=json)
+            return
+        with _bar() as tell:
+            result = api.predict(
+                model,
+                source,
+                output,
+                folds=folds.split(",") if folds else None,
+                device=device,
+                precision=precision,
+                mirror=mirror,
+                step=step,
+                probabilities=probabilities,
+                restart=restart,
+                progress=tell,
+            )
+        if json:
+            say_json(result.model_dump(mode="json"))
+        else:
+            counts = {status: sum(row.status == status for row in result.cases) for status in ("done", "skipped", "failed")}
+            typer.echo(f"{counts['done']} done, {counts['skipped']} done before, {counts['failed']} failed; in {output}")
+            for row in result.failed:
+                typer.secho(f"  {row.case}: {row.error}", fg="red", err=True)
+        if result.failed:
+            raise typer.Exit(SOME_FAILED)
+
+
+def _list_cases(model: Path, source: Path, *, as_json: bool) -> None:
+    from medarch import api
+    from medarch.core.plan import Plan
+    from medarch.io.find_inputs import find_inputs
+
+    plan = Plan.load(api.find_model(model) / "plan.json")
+    cases = find_inputs(source, channels=len(plan.channels))
+    if as_json:
+        say_json([case.model_dump(mode="json") for case in cases])
+    else:
+        rows = [[case.id, ", ".join(path.name for path in case.images)] for case in cases]
+        print_table(f"{len(cases)} case(s) for {plan.dataset} {plan.name}", ["case", "files"], rows)
+
+
+class _bar:  # noqa: N801 - used as a function
+    """A bar that counts cases on a terminal; one line a case elsewhere."""
+
+    def __enter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        sys.stderr.flush()
+
+    def _tell(self, row: CasePrediction) -> None:
+        sys.stderr.write(f"predict: {row.case} {row.status} {row.seconds:.1f} s\n")

@@ -1,0 +1,132 @@
+"""A trained model in memory, ready to predict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from medarch.core.errors import ModelError
+from medarch.core.plan import Configuration, Plan
+from medarch.core.record import Record
+from medarch.tasks.create_task import create_task
+from medarch.tasks.task import Task
+
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class ModelInfo(Record):
+    """``model.json``: which configuration the folder holds and from which folds."""
+
+    schema_version: Literal[1] = 1
+    configuration: str
+    folds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Networks of one configuration, one a fold, in evaluation mode on one device."""
+
+    folder: Path
+    sha256: str
+    plan: Plan
+    configuration: Configuration
+    task: Task
+    networks: tuple[nn.Module, ...]
+    device: torch.device
+    dtype: torch.dtype
+
+
+def weights_name(fold: int | str) -> str:
+    """File name of one fold's weights."""
+    return f"weights_fold_{fold}.safetensors"
+
+
+def load_model(
+    folder: Path, *, folds: Sequence[str] | None = None, device: str = "cpu", precision: str = "auto"
+) -> Model:
+    """Read a model folder written by :func:`medarch.api.train`.
+
+    Args:
+        folder: the folder.
+        folds: which of its folds; default all.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that compute it; else float32).
+
+    Raises:
+        ModelError: files are missing, or weights do not fit the plan.
+    """
+    if not (folder / "model.json").exists():
+        raise ModelError(
+            f"{folder} is not a model folder",
+            expected="model.json, plan.json and weights_fold_*.safetensors",
+            found=", ".join(sorted(path.name for path in folder.iterdir())[:8]) if folder.is_dir() else "no such folder",
+            fix="give the folder `model` that `medarch train` wrote",
+        )
+    info = ModelInfo.load(folder / "model.json")
+    plan = Plan.load(folder / "plan.json")
+    configuration = plan.configuration(info.configuration)
+    chosen = tuple(folds or info.folds)
+    missing = [fold for fold in chosen if fold not in info.folds]
+    if missing:
+        raise ModelError(
+            f"the model has no fold {', '.join(missing)}",
+            expected=", ".join(info.folds),
+            found=", ".join(missing),
+            fix="choose folds it has, or train them",
+        )
+    task = create_task(plan, configuration)
+    dtype = _dtype(precision, device)
+    target = torch.device(device)
+    digest = hashlib.sha256(plan.sha256().encode())
+    networks = []
+    for fold in chosen:
+        path = folder / weights_name(fold)
+        digest.update(_file_sha256(path))
+        networks.append(_load_network(path, task, device=target, dtype=dtype))
+    return Model(folder, digest.hexdigest(), plan, configuration, task, tuple(networks), target, dtype)
+
+
+def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(path)
+        with torch.device("meta"):
+            network = task.build_network()
+        network.load_state_dict(state, assign=True)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ModelError(
+            f"cannot load the weights {path}",
+            expected="weights of the network in plan.json",
+            found=str(error)[:500],
+            fix="copy the model folder again, complete",
+        ) from error
+    layout = torch.channels_last_3d if task.configuration.network.dim == 3 else torch.channels_last
+    return network.to(device=device, dtype=dtype, memory_format=layout).eval()
+
+
+def _dtype(precision: str, device: str) -> torch.dtype:
+    if precision != "auto":
+        if precision not in DTYPES:
+            raise ModelError(f"unknown precision {precision!r}", expected="auto, " + ", ".join(DTYPES), found=precision)
+        return DTYPES[precision]
+    if device == "cuda":
+        return torch.float16
+    if device == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _file_sha256(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}", found=str(error), fix="copy the model folder again, complete") from error

@@ -1,0 +1,55 @@
+"""One case: from voxels in a file's grid to a label map in the same grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from medarch.core.errors import OutOfMemoryError
+from medarch.inference.load_model import Model
+from medarch.inference.sliding_window import Window, sliding_window
+from medarch.preprocessing.prepare_case import PreparedArrays
+from medarch.preprocessing.restore import paste, resample_to_crop
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """Arrays on the input file's grid."""
+
+    labels: np.ndarray
+    """``(I, J, K)``."""
+    probabilities: np.ndarray | None
+    """``(classes, I, J, K)`` float32, or None."""
+
+
+def predict_logits(model: Model, prepared: PreparedArrays, *, window: Window) -> np.ndarray:
+    """Logits ``(heads, N0, N1, N2)`` float32 on the network's grid.
+
+    Raises:
+        OutOfMemoryError: the device is too small.
+    """
+    image = torch.from_numpy(prepared.image).to(device=model.device, dtype=model.dtype)
+    try:
+        logits = sliding_window(model.networks, image, heads=model.configuration.network.heads, window=window)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemoryError(
+            f"the {model.device.type} device ran out of memory while predicting {prepared.record.id}",
+            fix="use --device cpu, or fewer --folds",
+        ) from error
+    return logits.cpu().numpy()
+
+
+def restore_case(model: Model, logits: np.ndarray, prepared: PreparedArrays, *, probabilities: bool) -> CaseResult:
+    """Bring logits back to the input grid and decode them there (resample first, decide afterwards, as nnU-Net does)."""
+    cropped = resample_to_crop(logits, prepared.record)
+    labels = paste(model.task.decode(cropped), prepared.record)
+    if not probabilities:
+        return CaseResult(labels, None)
+    shares = model.task.probabilities(cropped).astype(np.float32)
+    pasted = paste(shares, prepared.record)
+    if not model.plan.labels.has_regions:
+        # Outside the crop nothing was predicted: that is background for certain.
+        pasted[0] = 1.0 - pasted[1:].sum(axis=0)
+    return CaseResult(labels, pasted)

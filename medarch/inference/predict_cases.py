@@ -1,0 +1,184 @@
+"""Many cases: reading, network and writing overlap; a bad case costs only itself; a killed run goes on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from medarch.core.dataset import Case
+from medarch.core.errors import MedarchError
+from medarch.core.prediction import CasePrediction, Prediction
+from medarch.inference.ledger import Ledger, file_sha256
+from medarch.inference.load_model import Model
+from medarch.inference.predict_case import predict_logits, restore_case
+from medarch.inference.sliding_window import Window
+from medarch.io.read_case import read_case
+from medarch.io.write_volume import write_volume
+from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
+
+OUTPUT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """What a user may choose at prediction time."""
+
+    mirror: bool = True
+    step: float = 0.5
+    probabilities: bool = False
+    restart: bool = False
+    """Predict every case again, whatever the output folder holds."""
+
+
+def predict_cases(
+    model: Model,
+    cases: Sequence[Case],
+    output: Path,
+    *,
+    options: PredictionOptions,
+    progress: Callable[[CasePrediction], None] | None = None,
+) -> Prediction:
+    """Predict cases into ``output/CASE.suffix``, each on its own input grid, and keep a ledger beside them.
+
+    Raises:
+        PredictionError: ``output`` holds predictions of another model or other settings.
+    """
+    window = Window(
+        patch=model.configuration.patch_voxels,
+        step=options.step,
+        mirror_axes=model.configuration.inference.mirror_axes if options.mirror else (),
+    )
+    settings = {
+        "model_sha256": model.sha256,
+        "precision": str(model.dtype).removeprefix("torch."),
+        "step": window.step,
+        "mirror_axes": list(window.mirror_axes),
+        "probabilities": options.probabilities,
+    }
+    ledger = Ledger(output, settings)
+    done = ledger.open(restart=options.restart)
+    rows: dict[str, CasePrediction] = {}
+    for case in cases:
+        if case.id in done:
+            rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
+            _tell(progress, rows[case.id])
+    todo = [case for case in cases if case.id not in done]
+    for row in _run(model, todo, output, window=window, probabilities=options.probabilities):
+        ledger.add(row)
+        rows[row.case] = row
+        _tell(progress, row)
+    prediction = Prediction(
+        model=model.folder,
+        model_sha256=model.sha256,
+        settings={**settings, "mirror_axes": tuple(map(str, window.mirror_axes))},  # type: ignore[arg-type]
+        cases=tuple(rows[case.id] for case in cases),
+    )
+    prediction.save(output / "predictions.json")
+    return prediction
+
+
+def _tell(progress: Callable[[CasePrediction], None] | None, row: CasePrediction) -> None:
+    if progress is not None:
+        progress(row)
+
+
+def _run(
+    model: Model, cases: Sequence[Case], output: Path, *, window: Window, probabilities: bool
+) -> Iterator[CasePrediction]:
+    """Three stages, each one case ahead of the next: read and prepare, network, restore and write."""
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        coming: Future[PreparedArrays] | None = reader.submit(_prepare, model, cases[0]) if cases else None
+        leaving: Future[CasePrediction] | None = None
+        for index, case in enumerate(cases):
+            started = time.monotonic()
+            ready, coming = coming, None
+            failure: CasePrediction | None = None
+            logits: np.ndarray | None = None
+            try:
+                if ready is None:
+                    raise RuntimeError("no case was read")
+                prepared = ready.result()
+                if index + 1 < len(cases):
+                    coming = reader.submit(_prepare, model, cases[index + 1])
+                logits = predict_logits(model, prepared, window=window)
+            except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
+                failure = _failed(case, error, started)
+                if coming is None and index + 1 < len(cases):
+                    coming = reader.submit(_prepare, model, cases[index + 1])
+            if leaving is not None:
+                yield leaving.result()
+                leaving = None
+            if failure is not None or logits is None:
+                yield failure or _failed(case, RuntimeError("no logits"), started)
+            else:
+                leaving = writer.submit(
+                    _finish, model, case, logits, prepared, output=output, probabilities=probabilities, started=started
+                )
+        if leaving is not None:
+            yield leaving.result()
+
+
+def _prepare(model: Model, case: Case) -> PreparedArrays:
+    volumes = read_case(Case(id=case.id, images=case.images), channels=len(model.plan.channels))
+    recipe = model.configuration.preprocessing
+    return prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
+
+
+def _finish(
+    model: Model,
+    case: Case,
+    logits: np.ndarray,
+    prepared: PreparedArrays,
+    *,
+    output: Path,
+    probabilities: bool,
+    started: float,
+) -> CasePrediction:
+    try:
+        result = restore_case(model, logits, prepared, probabilities=probabilities)
+        source = case.images[0]
+        suffix = next((suffix for suffix in OUTPUT_SUFFIXES if source.name.endswith(suffix)), ".nii.gz")
+        target = output / f"{case.id}{suffix}"
+        geometry = prepared.record.geometry
+        write_volume(target, result.labels, geometry, like=source)
+        shares = None
+        if result.probabilities is not None:
+            shares = output / "probabilities" / f"{case.id}{suffix}"
+            write_volume(shares, result.probabilities, geometry, like=source)
+        return CasePrediction(
+            case=case.id,
+            status="done",
+            images=case.images,
+            output=target,
+            output_sha256=file_sha256(target),
+            probabilities=shares,
+            seconds=round(time.monotonic() - started, 3),
+            voxels=_count(model, result.labels),
+        )
+    except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
+        return _failed(case, error, started)
+
+
+def _count(model: Model, labels: np.ndarray) -> dict[str, int]:
+    scheme = model.plan.labels
+    counts = np.bincount(labels.ravel(), minlength=scheme.values[-1] + 1)
+    return {name: int(counts[list(scheme.members(name))].sum()) for name in scheme.foreground_names}
+
+
+def _failed(case: Case, error: Exception, started: float) -> CasePrediction:
+    message = str(error) if isinstance(error, MedarchError) else f"{type(error).__name__}: {error}"
+    log.warning("case %s failed: %s", case.id, message)
+    return CasePrediction(
+        case=case.id,
+        status="failed",
+        images=case.images,
+        seconds=round(time.monotonic() - started, 3),
+        error=message,
+    )

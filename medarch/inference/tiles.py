@@ -1,0 +1,44 @@
+"""Where tiles lie and how much each of their voxels counts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SIGMA_SHARE = 1 / 8
+
+
+def tile_starts(size: int, patch: int, *, step: float) -> list[int]:
+    """Starts along one axis: evenly spread from 0 to ``size - patch``, at most ``step * patch`` apart (nnU-Net's rule)."""
+    if size <= patch:
+        return [0]
+    count = math.ceil((size - patch) / (patch * step)) + 1
+    return [round(index * (size - patch) / (count - 1)) for index in range(count)]
+
+
+def tile_corners(shape: Sequence[int], patch: Sequence[int], *, step: float) -> list[tuple[int, ...]]:
+    """Corners of all tiles, in raster order."""
+    axes = [tile_starts(size, side, step=step) for size, side in zip(shape, patch, strict=True)]
+    return list(itertools.product(*axes))
+
+
+@lru_cache(maxsize=8)
+def gaussian_weights(patch: tuple[int, ...]) -> Tensor:
+    """``(*patch)`` weights: a Gaussian with σ = patch / 8, largest 1, nowhere 0 (nnU-Net, section 1.17 of its rules)."""
+    from scipy.ndimage import gaussian_filter1d
+
+    weights = np.ones((1,) * len(patch))
+    for axis, side in enumerate(patch):
+        line = np.zeros(side)
+        line[side // 2] = 1.0
+        line = gaussian_filter1d(line, side * SIGMA_SHARE, mode="constant")
+        weights = weights * line.reshape([-1 if other == axis else 1 for other in range(len(patch))])
+    weights /= weights.max()
+    weights[weights == 0] = weights[weights > 0].min()
+    return torch.from_numpy(weights).float()

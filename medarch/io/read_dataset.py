@@ -1,0 +1,67 @@
+"""A dataset in: which cases there are, without opening their images."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from medarch.core.check import CODES
+from medarch.core.dataset import Case, Dataset, Split
+from medarch.core.errors import DatasetError, UsageError
+from medarch.io.take_inventory import take_inventory
+
+
+def read_dataset(path: Path, *, waive: Sequence[str] = ()) -> Dataset:
+    """Read the nnU-Net v2 layout, the MSD layout, or a CSV or JSON manifest.
+
+    Cases with missing files are kept, so that ``check_dataset`` can report them, unless ``IMAGE_MISSING`` or
+    ``LABEL_MISSING`` is waived, which leaves them out (of given splits, too).
+
+    Args:
+        path: a folder with dataset.json, that file, or a manifest.
+        waive: codes of ``medarch check`` that the user accepts; kept in ``Dataset.waived``.
+
+    Raises:
+        DatasetError: the structure cannot be understood, or no case is left.
+        UsageError: a code of ``waive`` does not exist or cannot be waived.
+    """
+    require_waivable(waive)
+    dataset = take_inventory(path).dataset
+    cases = tuple(case for case in dataset.cases if not _left_out(case, waive, labelled=True))
+    tests = tuple(case for case in dataset.test_cases if not _left_out(case, waive, labelled=False))
+    if not cases:
+        raise DatasetError(f"no case of {path} has all its files", fix="see `medarch check`")
+    kept = {case.id for case in cases}
+    splits = dataset.splits and tuple(
+        Split(
+            train=tuple(case_id for case_id in split.train if case_id in kept),
+            val=tuple(case_id for case_id in split.val if case_id in kept),
+        )
+        for split in dataset.splits
+    )
+    return dataset.model_copy(update={"cases": cases, "test_cases": tests, "splits": splits, "waived": tuple(waive)})
+
+
+def require_waivable(codes: Sequence[str]) -> None:
+    """Refuse codes that do not exist or may not be waived.
+
+    Raises:
+        UsageError: with the nearest code, or all that can be waived.
+    """
+    waivable = [code for code, entry in CODES.items() if entry.waivable]
+    for code in codes:
+        if code not in waivable:
+            near = difflib.get_close_matches(code, waivable, n=1)
+            raise UsageError(
+                f"{code} cannot be waived",
+                expected=", ".join(waivable),
+                found=code,
+                fix=f"did you mean {near[0]}?" if near else "correct the data instead",
+            )
+
+
+def _left_out(case: Case, waive: Sequence[str], *, labelled: bool) -> bool:
+    if "IMAGE_MISSING" in waive and not all(image.exists() for image in case.images):
+        return True
+    return labelled and "LABEL_MISSING" in waive and not (case.label and case.label.exists())

@@ -1,0 +1,145 @@
+"""One case from its file's grid to the network's grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medarch.core.errors import PreprocessingError
+from medarch.core.geometry import Geometry, Triple
+from medarch.core.plan import PreprocessingPlan
+from medarch.core.prepared import Box, PreparedCase
+from medarch.preprocessing.crop import nonzero_box
+from medarch.preprocessing.network_view import network_view
+from medarch.preprocessing.nonzero_mask import nonzero_mask
+from medarch.preprocessing.normalise import normalise
+from medarch.preprocessing.resample import resample
+from medarch.preprocessing.resample_labels import resample_labels
+from medarch.preprocessing.separate_axis import separate_axis
+
+OUTSIDE = -1
+"""Label of background voxels in the empty space around the body (nnU-Net's value). Train on it as on background."""
+
+
+@dataclass(frozen=True)
+class PreparedArrays:
+    """What the network sees of a case, and the way back."""
+
+    image: np.ndarray
+    """``(C, N0, N1, N2)`` float32."""
+    label: np.ndarray | None
+    """``(N0, N1, N2)`` int16; :data:`OUTSIDE` marks background outside the nonzero mask."""
+    record: PreparedCase
+
+
+def prepare_case(
+    images: np.ndarray,
+    geometry: Geometry,
+    *,
+    case: str,
+    recipe: PreprocessingPlan,
+    label: np.ndarray | None = None,
+) -> PreparedArrays:
+    """Reorient, crop, normalise and resample a case, in nnU-Net v2's order and with its rules.
+
+    Args:
+        images: ``(C, I, J, K)`` in file order, left unchanged.
+        geometry: the file's grid.
+        case: id of the case.
+        recipe: what to do.
+        label: ``(I, J, K)`` integers, for training cases.
+
+    Raises:
+        PreprocessingError: the arrays do not fit each other, the grid or the recipe, or intensities are not finite.
+    """
+    _check_shapes(images, geometry, recipe, label)
+    permutation, flips = _way_to_network(geometry, recipe)
+    turned = network_view(images, permutation=permutation, flips=flips)
+    full_shape = (turned.shape[1], turned.shape[2], turned.shape[3])
+    box: Box = nonzero_box(turned) if recipe.crop == "nonzero" else tuple((0, size) for size in full_shape)  # type: ignore[assignment]
+    inner = tuple(slice(*ends) for ends in box)
+
+    image = np.array(turned[(slice(None), *inner)], dtype=np.float32, order="C")
+    cropped_label = None
+    if label is not None:
+        turned_label = network_view(label, permutation=permutation, flips=flips)
+        cropped_label = np.array(turned_label[inner], dtype=np.int16, order="C")
+    normalise(image, recipe.normalisation, inside=_mark_outside(image, cropped_label, recipe))
+
+    cropped_shape = (image.shape[1], image.shape[2], image.shape[3])
+    old_mm = geometry.spacing_mm
+    cropped_mm = (old_mm[permutation[0]], old_mm[permutation[1]], old_mm[permutation[2]])
+    spacing_mm, shape = _target_grid(cropped_shape, cropped_mm, recipe)
+    coarse = separate_axis(cropped_mm, spacing_mm, ratio=recipe.separate_plane_ratio)
+    if cropped_label is not None:
+        cropped_label = resample_labels(cropped_label, shape, order=recipe.label_order, separate_axis=coarse)
+    return PreparedArrays(
+        image=resample(image, shape, order=recipe.image_order, separate_axis=coarse),
+        label=cropped_label,
+        record=PreparedCase(
+            id=case,
+            geometry=geometry,
+            permutation=permutation,
+            flips=flips,
+            full_shape=full_shape,
+            crop=box,
+            cropped_shape=cropped_shape,
+            cropped_spacing_mm=cropped_mm,
+            shape=shape,
+            spacing_mm=spacing_mm,
+            separate_plane_ratio=recipe.separate_plane_ratio,
+        ),
+    )
+
+
+def _way_to_network(geometry: Geometry, recipe: PreprocessingPlan) -> tuple[Triple, tuple[bool, bool, bool]]:
+    order: Triple = (0, 1, 2)
+    turned = (False, False, False)
+    if recipe.orientation is not None:
+        _, order, turned = geometry.reoriented(recipe.orientation)
+    first, second, third = recipe.axes
+    return (order[first], order[second], order[third]), (turned[first], turned[second], turned[third])
+
+
+def _target_grid(
+    shape: Triple, spacing_mm: tuple[float, float, float], recipe: PreprocessingPlan
+) -> tuple[tuple[float, float, float], Triple]:
+    """Return the wanted spacing and the shape that keeps the extent, halves rounded to even as in Python."""
+    target = [old if new is None else new for old, new in zip(spacing_mm, recipe.spacing_mm, strict=True)]
+    # A single thin slice must not vanish among thick ones.
+    sizes = [max(1, round(old / new * size)) for old, new, size in zip(spacing_mm, target, shape, strict=True)]
+    return (target[0], target[1], target[2]), (sizes[0], sizes[1], sizes[2])
+
+
+def _mark_outside(image: np.ndarray, label: np.ndarray | None, recipe: PreprocessingPlan) -> np.ndarray | None:
+    """Write OUTSIDE into ``label``; return the voxels that masked normalisation uses, if any channel wants it.
+
+    As in nnU-Net, labelled voxels count as inside even where the image is empty.
+    """
+    masked = any(channel.inside_mask for channel in recipe.normalisation)
+    if not masked and (label is None or recipe.crop == "none"):
+        return None
+    inside = nonzero_mask(image)
+    if label is not None:
+        label[(label == 0) & ~inside] = OUTSIDE
+        inside = label != OUTSIDE
+    return inside if masked else None
+
+
+def _check_shapes(images: np.ndarray, geometry: Geometry, recipe: PreprocessingPlan, label: np.ndarray | None) -> None:
+    expected = (len(recipe.normalisation), *geometry.shape)
+    if images.shape != expected:
+        raise PreprocessingError(
+            "the image does not fit the plan",
+            expected=f"(channels, i, j, k) = {expected}",
+            found=str(images.shape),
+            fix="give the case as many channels as the dataset has, on one grid",
+        )
+    if label is not None and label.shape != geometry.shape:
+        raise PreprocessingError(
+            "the label map does not lie on the image's grid",
+            expected=str(geometry.shape),
+            found=str(label.shape),
+            fix="resample the label map onto the image, or see `medarch check`",
+        )

@@ -1,0 +1,64 @@
+"""Images and scores on another grid of the same extent."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medarch.core.geometry import Triple
+from medarch.preprocessing.interpolation import interpolation_bands, nearest_indices
+
+
+def resample(array: np.ndarray, shape: Triple, *, order: int, separate_axis: int | None = None) -> np.ndarray:
+    """Resample each channel with splines of ``order``, as nnU-Net does.
+
+    Equals ``skimage.transform.resize(order, mode="edge", anti_aliasing=False)``: half-pixel centres, repeated edges,
+    the result clipped to the range of the input. With ``separate_axis`` every plane across that axis is resized (and
+    clipped) on its own, and the axis itself takes its nearest plane. One channel is worked on at a time.
+
+    Args:
+        array: ``(C, A0, A1, A2)`` of any real type; returned as it is when the shape does not change.
+        shape: the wanted ``(N0, N1, N2)``.
+        order: degree of the splines, 0 (nearest) to 5.
+        separate_axis: 0, 1, 2, or None for interpolation along all axes.
+
+    Returns:
+        ``(C, N0, N1, N2)`` float32.
+    """
+    if array.shape[1:] == shape:
+        return array
+    result = np.empty((len(array), *shape), dtype=np.float32)
+    for channel, target in zip(array, result, strict=True):
+        target[...] = _resample_volume(np.ascontiguousarray(channel, dtype=np.float32), shape, order, separate_axis)
+    return result
+
+
+def _resample_volume(volume: np.ndarray, shape: Triple, order: int, separate_axis: int | None) -> np.ndarray:
+    axes = [axis for axis in range(3) if axis != separate_axis and volume.shape[axis] != shape[axis]]
+    # Shrinking axes go first: less is left to do for the others.
+    axes.sort(key=lambda axis: shape[axis] / volume.shape[axis])
+    if order == 0:
+        for axis in axes:
+            volume = volume.take(nearest_indices(volume.shape[axis], shape[axis]), axis)
+    elif axes:
+        clipped = tuple(axis for axis in range(3) if axis != separate_axis)
+        low, high = volume.min(axis=clipped, keepdims=True), volume.max(axis=clipped, keepdims=True)
+        for axis in axes:
+            volume = _interpolate(volume, axis, shape[axis], order)
+        # Splines above degree 1 overshoot.
+        np.clip(volume, low, high, out=volume)
+    if separate_axis is not None:
+        volume = volume.take(nearest_indices(volume.shape[separate_axis], shape[separate_axis]), separate_axis)
+    return volume
+
+
+def _interpolate(volume: np.ndarray, axis: int, size: int, order: int) -> np.ndarray:
+    """Return ``volume`` with ``size`` samples along ``axis``."""
+    shape = volume.shape
+    source = volume.reshape(int(np.prod(shape[:axis])), shape[axis], -1)
+    target = np.empty((len(source), size, source.shape[2]), dtype=np.float32)
+    for band in interpolation_bands(shape[axis], size, order):
+        if axis == 2:  # one sample a row: turn the product round, so that it stays one matrix product
+            np.matmul(source[:, band.columns, 0], band.weights.T, out=target[:, band.rows, 0])
+        else:
+            np.matmul(band.weights, source[:, band.columns], out=target[:, band.rows])
+    return target.reshape(*shape[:axis], size, *shape[axis + 1 :])

@@ -1,0 +1,78 @@
+"""The model's own page: what it is, what it was trained on, how good it is, and what it must not be used for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from medarch.core.dataset import Dataset
+from medarch.core.evaluation import Evaluation, Interval
+from medarch.core.files import write_text
+from medarch.core.plan import Configuration, Plan
+
+
+def write_model_card(
+    folder: Path,
+    *,
+    plan: Plan,
+    configuration: Configuration,
+    dataset: Dataset,
+    scores: Mapping[str, Evaluation],
+    software: Mapping[str, str],
+) -> None:
+    """Write ``MODEL_CARD.md`` and ``metrics.json`` into a model folder.
+
+    Args:
+        folder: the model folder.
+        plan: what was trained.
+        configuration: of the plan.
+        dataset: training data; no path of it is written.
+        scores: fold folder name → evaluation of its validation cases.
+        software: package → version.
+    """
+    metrics = {
+        fold: {
+            summary.label: {name: interval.model_dump() for name, interval in summary.measures.items()}
+            for summary in evaluation.summaries
+        }
+        for fold, evaluation in scores.items()
+    }
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    patch = "×".join(map(str, configuration.patch_voxels))
+    lines = [
+        f"# {plan.dataset}: {plan.name}, {configuration.name}",
+        "",
+        "A research model. Not a medical device; not for diagnosis.",
+        "",
+        f"- Task: {plan.task} of {', '.join(plan.labels.foreground_names)}",
+        f"- Input: {', '.join(plan.channels)}; any grid and orientation",
+        f"- Network: {configuration.network.architecture}, features {'-'.join(map(str, configuration.network.features))}, "
+        f"patch {patch}, batch {configuration.batch_size}",
+        f"- Training data: {len(dataset.cases)} cases of {dataset.name}. Licence: {dataset.licence or 'not stated'}",
+        "",
+        "## Validation",
+        "",
+        "| fold | class | DSC (95 % interval) | cases |",
+        "|---|---|---|---|",
+        *(
+            f"| {fold.removeprefix('fold_')} | {summary.label} | {_interval(summary.measures['dsc'])} | "
+            f"{summary.measures['dsc'].used} / {summary.measures['dsc'].total} |"
+            for fold, evaluation in scores.items()
+            for summary in evaluation.summaries
+        ),
+        "",
+        "## Software",
+        "",
+        ", ".join(f"{name} {number}" for name, number in software.items()),
+        "",
+    ]
+    write_text(folder / "MODEL_CARD.md", "\n".join(lines))
+
+
+def _interval(interval: Interval) -> str:
+    if interval.mean is None:
+        return "undefined"
+    if interval.low is None or interval.high is None:
+        return f"{interval.mean:.4f}"
+    return f"{interval.mean:.4f} ({interval.low:.4f} to {interval.high:.4f})"

@@ -1,0 +1,33 @@
+"""From what was read to what the network sees, on the device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from medarch.core.plan import Configuration
+from medarch.training.apply_augmentation import apply_augmentation
+from medarch.training.patch_source import RawBatch
+from medarch.training.resample_patches import resample_patches
+
+
+def finish_batch(raw: RawBatch, configuration: Configuration, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return images ``(B, C, *patch)`` and labels ``(B, 1, *patch)``, augmented if the batch carries draws."""
+    image = raw.image.to(device, non_blocking=True)
+    label = raw.label.to(device, non_blocking=True)
+    if raw.moved and raw.moved_image is not None and raw.moved_label is not None and raw.theta is not None:
+        index = torch.as_tensor(raw.moved, device=device)
+        moved_image, moved_label = resample_patches(
+            raw.moved_image.to(device), raw.moved_label.to(device), raw.theta.to(device), patch=image.shape[2:]
+        )
+        image[index] = moved_image
+        if moved_label is not None:
+            label[index] = moved_label
+    if configuration.network.dim == 2:
+        image, label = image.squeeze(2), label.squeeze(2)
+    if raw.draws is not None:
+        finished, moved = apply_augmentation(image, label, raw.draws)
+        image, label = finished, label if moved is None else moved
+    for channel in configuration.training.augmentation.mask_outside:
+        image[:, channel].masked_fill_(label[:, 0] < 0, 0.0)
+    return image, label

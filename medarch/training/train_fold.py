@@ -1,0 +1,165 @@
+"""Train one fold: from prepared cases and a plan to a fold folder with checkpoints, log and final weights."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from medarch.core.errors import OutOfMemoryError, TrainingError
+from medarch.core.files import atomic_path
+from medarch.core.parallel import cpu_count
+from medarch.core.plan import Configuration, Plan
+from medarch.core.record import Record
+from medarch.preprocessing.case_store import CaseStore
+from medarch.tasks.create_task import create_task
+from medarch.training.epoch_record import EpochRecord
+from medarch.training.patch_source import PatchSource
+from medarch.training.progress_bar import ProgressBar
+from medarch.training.training_module import TrainingModule
+
+LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+WEIGHTS = "weights.safetensors"
+
+
+class TrainingSummary(Record):
+    """What a finished fold says about itself (``training.json``)."""
+
+    plan_sha256: str
+    configuration: str
+    epochs: int
+    iterations: int
+    seconds: float
+    best_epoch: int
+    final_score: float | None
+    peak_memory_bytes: int | None
+    device: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Where and on what to train."""
+
+    folder: Path
+    train: Sequence[str]
+    val: Sequence[str]
+
+
+def train_fold(
+    plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseStore, device: str, resume: bool = True
+) -> TrainingSummary:
+    """Train, or go on where a killed run stood, or return at once when the fold is finished.
+
+    Raises:
+        TrainingError: the folder belongs to another plan, or the loss broke.
+        OutOfMemoryError: the device is too small for the plan.
+    """
+    summary_file = fold.folder / "training.json"
+    marker = plan.model_copy(update={"reasons": (), "device": None}).sha256()
+    if summary_file.exists() and resume:
+        summary = TrainingSummary.load(summary_file)
+        _check_same_plan(summary.plan_sha256, marker, fold.folder)
+        return summary
+    training = configuration.training
+    _quiet()
+    seed_everything(training.seed, verbose=False)
+    task = create_task(plan, configuration)
+    sources = {
+        name: PatchSource(store, cases, task=task, configuration=configuration, augment=name == "train")
+        for name, cases in (("train", fold.train), ("validation", fold.val))
+    }
+    workers = 0 if device == "cpu" else min(12, max(1, cpu_count() - 1))
+    module = TrainingModule(task, **sources, loader_workers=workers)
+    record = EpochRecord(fold.folder)
+    trainer = _trainer(configuration, fold.folder, callbacks=[record, ProgressBar()], device=device)
+    checkpoint = record.last if resume and record.last.exists() else None
+    if checkpoint is not None:
+        _check_same_plan((fold.folder / "plan.sha256").read_text().strip(), marker, fold.folder)
+    fold.folder.mkdir(parents=True, exist_ok=True)
+    (fold.folder / "plan.sha256").write_text(marker + "\n")
+    try:
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise _out_of_memory(configuration, device) from error
+        raise
+    _save_weights(module, fold.folder / WEIGHTS)
+    summary = TrainingSummary(
+        plan_sha256=marker,
+        configuration=configuration.name,
+        epochs=trainer.current_epoch,
+        iterations=trainer.global_step,
+        seconds=round(module.schedule.seconds, 2),
+        best_epoch=record.best_epoch,
+        final_score=module.scores.get("mean"),
+        peak_memory_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
+        device=torch.cuda.get_device_name() if device == "cuda" else device,
+    )
+    summary.save(summary_file)
+    return summary
+
+
+def _trainer(configuration: Configuration, folder: Path, *, callbacks: list[EpochRecord | ProgressBar], device: str) -> Trainer:
+    training = configuration.training
+    return Trainer(
+        accelerator={"cuda": "gpu"}.get(device, device),
+        devices=1,
+        precision=LIGHTNING_PRECISION[training.precision],  # type: ignore[arg-type]
+        max_epochs=training.epochs,
+        accumulate_grad_batches=training.accumulate,
+        gradient_clip_val=training.gradient_clip,
+        num_sanity_val_steps=0,
+        limit_val_batches=training.validation_iterations,
+        reload_dataloaders_every_n_epochs=1,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        callbacks=list(callbacks),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=10**9,
+        default_root_dir=folder,
+    )
+
+
+def _save_weights(module: TrainingModule, target: Path) -> None:
+    from safetensors.torch import save_file
+
+    if module.average is not None:
+        with module.average.applied():
+            state = {name: value.detach().cpu().clone() for name, value in module.network.state_dict().items()}
+    else:
+        state = {name: value.detach().cpu().contiguous() for name, value in module.network.state_dict().items()}
+    with atomic_path(target) as temporary:
+        save_file(state, temporary)
+
+
+def _check_same_plan(stored: str, current: str, folder: Path) -> None:
+    if stored != current:
+        raise TrainingError(
+            f"{folder} was trained with another plan",
+            expected=f"plan hash {stored[:12]}",
+            found=current[:12],
+            fix="train under another plan name, or with --restart to begin anew",
+        )
+
+
+def _out_of_memory(configuration: Configuration, device: str) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        f"the {device} device ran out of memory while training {configuration.name}",
+        expected=f"room for batch {configuration.batch_size} of {'×'.join(map(str, configuration.patch_voxels))} voxels",
+        found="an allocation failed",
+        fix="plan again with a smaller --memory; or lower batch_size, then patch_voxels, or set precision to bf16 in plan.json",
+    )
+
+
+def _quiet() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")
+    warnings.filterwarnings("ignore", module="pytorch_lightning.*")

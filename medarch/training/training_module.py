@@ -1,0 +1,172 @@
+"""The Lightning module: one training step for every task."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from medarch.core.errors import TrainingError
+from medarch.core.plan import TrainingPlan
+from medarch.tasks.task import Task
+from medarch.training.finish_batch import finish_batch
+from medarch.training.patch_source import PatchSource, RawBatch
+from medarch.training.schedule import Schedule
+from medarch.training.weight_average import WeightAverage
+
+SCORE_SMOOTHING = 0.9
+log = logging.getLogger(__name__)
+
+
+class TrainingModule(LightningModule):
+    """Knows the :class:`Task` contract and the plan, nothing of any science."""
+
+    def __init__(self, task: Task, *, train: PatchSource, validation: PatchSource, loader_workers: int) -> None:
+        super().__init__()
+        self.task = task
+        self.plan: TrainingPlan = task.configuration.training
+        self.network = task.build_network()
+        self.schedule = Schedule(self.plan)
+        self.average = (
+            WeightAverage(self.network, decay=self.plan.weight_average_decay)
+            if self.plan.weight_average_decay
+            else None
+        )
+        self.sources = {"train": train, "validation": validation}
+        self.loader_workers = loader_workers
+        self.losses: list[Tensor] = []
+        self.validation_losses: list[Tensor] = []
+        self.tally: Tensor | None = None
+        self.smoothed_score: float | None = None
+        self.scores: dict[str, float] = {}
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """SGD with Nesterov momentum, or AdamW."""
+        plan = self.plan
+        if plan.optimizer == "adamw":
+            return torch.optim.AdamW(
+                self.network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=True
+            )
+        return torch.optim.SGD(
+            self.network.parameters(),
+            lr=plan.learning_rate,
+            momentum=plan.momentum,
+            weight_decay=plan.weight_decay,
+            nesterov=True,
+        )
+
+    def train_dataloader(self) -> DataLoader[RawBatch]:
+        """This epoch's batches; Lightning asks anew each epoch."""
+        return self._loader("train", self.plan.iterations_per_epoch * self.plan.accumulate, self.current_epoch)
+
+    def val_dataloader(self) -> DataLoader[RawBatch]:
+        """The same validation batches every epoch, so that scores of epochs can be compared."""
+        return self._loader("validation", self.plan.validation_iterations, 0)
+
+    def _loader(self, source: str, length: int, epoch: int) -> DataLoader[RawBatch]:
+        return DataLoader(
+            self.sources[source],
+            batch_size=None,
+            sampler=_Numbers(epoch * length, length),
+            num_workers=self.loader_workers,
+            collate_fn=_as_is,
+        )
+
+    def transfer_batch_to_device(
+        self, batch: RawBatch, device: torch.device, dataloader_idx: int
+    ) -> tuple[Tensor, Tensor]:
+        """Move and augment."""
+        return finish_batch(batch, self.task.configuration, device)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """One forward pass and its loss."""
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = self.schedule.learning_rate(self.global_step)
+        image, label = batch
+        loss = self.task.loss(self.network(image), self.task.target(label))
+        self.losses.append(loss.detach())
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Follow the weights, and end the run when its time is used up."""
+        if self.average is not None:
+            self.average.update()
+        if self.plan.time_budget_s is not None and self.schedule.progress(self.global_step) >= 1.0:
+            self.trainer.should_stop = True
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin counting; validate the averaged weights if there are any."""
+        self.tally = None
+        self.validation_losses = []
+        if self.average is not None:
+            self.average._swap()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Count hits and misses on validation patches."""
+        image, label = batch
+        outputs, target = self.network(image), self.task.target(label)
+        self.validation_losses.append(self.task.loss(outputs, target))
+        tally = self.task.tally(outputs, target)
+        self.tally = tally if self.tally is None else self.tally + tally
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the epoch."""
+        if self.average is not None:
+            self.average._swap()
+        if self.tally is not None:
+            self.scores = dict(self.task.score(self.tally))
+            score = self.scores["mean"]
+            before = self.smoothed_score
+            self.smoothed_score = score if before is None else SCORE_SMOOTHING * before + (1 - SCORE_SMOOTHING) * score
+
+    def refuse_broken_loss(self) -> None:
+        """Stop before a broken state can replace a good checkpoint.
+
+        Raises:
+            TrainingError: a loss of this epoch is infinite or NaN.
+        """
+        if self.losses and not torch.isfinite(torch.stack(self.losses)).all():
+            raise TrainingError(
+                f"the loss became infinite or NaN in epoch {self.current_epoch}",
+                expected="a finite loss",
+                found=str(float(self.losses[-1])),
+                fix="lower training.learning_rate or set training.precision to float32 in plan.json, then train again",
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what Lightning does not know."""
+        checkpoint["medarch"] = {
+            "seconds": self.schedule.seconds,
+            "smoothed_score": self.smoothed_score,
+            "average": self.average.state() if self.average is not None else None,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore :meth:`on_save_checkpoint`."""
+        kept = checkpoint["medarch"]
+        self.schedule.seconds_before = kept["seconds"]
+        self.smoothed_score = kept["smoothed_score"]
+        if self.average is not None and kept["average"] is not None:
+            self.average.load(kept["average"])
+
+
+class _Numbers(Sampler[int]):
+    """Consecutive batch numbers."""
+
+    def __init__(self, start: int, length: int) -> None:
+        self.numbers = range(start, start + length)
+
+    def __iter__(self) -> Any:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def _as_is(batch: RawBatch) -> RawBatch:
+    return batch
