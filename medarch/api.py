@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from medarch.core.dataset import Dataset, Split
 from medarch.core.errors import PlanError, UsageError
-from medarch.core.files import write_text
 from medarch.core.plan import Configuration, Plan
 from medarch.core.workspace import Workspace
 
@@ -302,7 +301,9 @@ def _write_card(home: PlanFolder, used: Plan, chosen: Configuration, model: Path
         path.parent.parent.name: Evaluation.load(path)
         for path in sorted((home.folder / chosen.name).glob("fold_*/validation/evaluation.json"))
     }
-    write_model_card(model, plan=used, configuration=chosen, dataset=home.dataset, scores=scores, software=environment())
+    write_model_card(
+        model, plan=used, configuration=chosen, dataset=home.dataset, scores=scores, software=environment()
+    )
 
 
 def find_model(path: Path) -> Path:

@@ -27,7 +27,15 @@ def errors_told(*, as_json: bool = False, verbose: bool = False) -> Iterator[Non
         yield
     except MedarchError as error:
         if as_json:
-            say_json({"error": error.summary, "code": error.code, "expected": error.expected, "found": error.found, "fix": error.fix})
+            say_json(
+                {
+                    "error": error.summary,
+                    "code": error.code,
+                    "expected": error.expected,
+                    "found": error.found,
+                    "fix": error.fix,
+                }
+            )
         typer.secho(f"{error.code} {error.summary}", fg="red", bold=True, err=True)
         for name in ("expected", "found", "fix"):
             if text := getattr(error, name):

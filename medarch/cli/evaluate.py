@@ -13,15 +13,21 @@ from medarch.cli.options import Json, Verbose, Workers
 
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps.", show_default=False)],
-    references: Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.", show_default=False)],
+    references: Annotated[
+        Path, typer.Argument(help="Folder of reference label maps of the same names.", show_default=False)
+    ],
     dataset: Annotated[
-        Path | None, typer.Option("--dataset", "-d", help="Dataset or plan.json that names the labels; default: the model's.")
+        Path | None,
+        typer.Option("--dataset", "-d", help="Dataset or plan.json that names the labels; default: the model's."),
     ] = None,
     nsd_tolerance: Annotated[float, typer.Option(min=0, help="Tolerance of the surface Dice in mm.")] = 1.0,
     empty_policy: Annotated[
-        str, typer.Option(help="medarch: missed and spurious structures count as worst. nnunet: as in its summary.json.")
+        str,
+        typer.Option(help="medarch: missed and spurious structures count as worst. nnunet: as in its summary.json."),
     ] = "medarch",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; default: beside the predictions.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; default: beside the predictions.")
+    ] = None,
     workers: Workers = None,
     json: Json = False,
     verbose: Verbose = False,

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 DatasetPath = Annotated[
-    Path, typer.Argument(help="Dataset: a folder in nnU-Net v2 or MSD layout, or a .csv/.json manifest.", show_default=False)
+    Path,
+    typer.Argument(help="Dataset: a folder in nnU-Net v2 or MSD layout, or a .csv/.json manifest.", show_default=False),
 ]
 PlanPath = Annotated[Path, typer.Argument(help="Plan folder: WORKSPACE/DATASET/PLAN.", show_default=False)]
 WorkspacePath = Annotated[Path, typer.Option("--workspace", "-w", help="Folder for everything medarch writes.")]

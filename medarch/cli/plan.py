@@ -19,18 +19,21 @@ def plan(
     dataset: DatasetPath,
     workspace: WorkspacePath = Path("workspace"),
     preset: Annotated[
-        str, typer.Option("--preset", "-p", help="auto (this device, your time), nnunet, resenc-m, resenc-l or resenc-xl.")
+        str,
+        typer.Option("--preset", "-p", help="auto (this device, your time), nnunet, resenc-m, resenc-l or resenc-xl."),
     ] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the plan; default the preset.")] = None,
     device: DeviceName = "auto",
     memory: Annotated[
-        float | None, typer.Option(help="GB that training may use; default what the device has free (auto) or the preset's.")
+        float | None,
+        typer.Option(help="GB that training may use; default what the device has free (auto) or the preset's."),
     ] = None,
     time_budget: Annotated[
         str | None, typer.Option("--time-budget", "-t", help="Training time to fit the schedule to: 15m, 2h, 1h30m.")
     ] = None,
     spacing: Annotated[
-        str | None, typer.Option(help="Target spacing in mm along the file's axes, e.g. 1,1,2.5; default from the data.")
+        str | None,
+        typer.Option(help="Target spacing in mm along the file's axes, e.g. 1,1,2.5; default from the data."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its reasons, write none.")] = False,
     waive: Waive = None,

@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[Path, typer.Argument(help="Model folder, or the plan folder it lies in.", show_default=False)],
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="An image, a folder of images (any names), or a manifest.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="An image, a folder of images (any names), or a manifest.", show_default=False
+        ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the predictions.", show_default=False)],
-    folds: Annotated[str | None, typer.Option("--folds", "-f", help="Folds to average, e.g. 0,1,2; default all trained.")] = None,
+    folds: Annotated[
+        str | None, typer.Option("--folds", "-f", help="Folds to average, e.g. 0,1,2; default all trained.")
+    ] = None,
     device: DeviceName = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bf16 or fp16.")] = "auto",
-    mirror: Annotated[bool, typer.Option(help="Average over mirrored copies; --no-mirror is up to 8 times faster.")] = True,
+    mirror: Annotated[
+        bool, typer.Option(help="Average over mirrored copies; --no-mirror is up to 8 times faster.")
+    ] = True,
     step: Annotated[float, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch.")] = 0.5,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
@@ -59,8 +66,12 @@ def predict(
         if json:
             say_json(result.model_dump(mode="json"))
         else:
-            counts = {status: sum(row.status == status for row in result.cases) for status in ("done", "skipped", "failed")}
-            typer.echo(f"{counts['done']} done, {counts['skipped']} done before, {counts['failed']} failed; in {output}")
+            counts = {
+                status: sum(row.status == status for row in result.cases) for status in ("done", "skipped", "failed")
+            }
+            typer.echo(
+                f"{counts['done']} done, {counts['skipped']} done before, {counts['failed']} failed; in {output}"
+            )
             for row in result.failed:
                 typer.secho(f"  {row.case}: {row.error}", fg="red", err=True)
         if result.failed:

@@ -9,7 +9,11 @@ from medarch.cli.options import Configuration, Json, PlanPath, Verbose, Workers
 
 
 def preprocess(
-    plan: PlanPath, configuration: Configuration = None, workers: Workers = None, json: Json = False, verbose: Verbose = False
+    plan: PlanPath,
+    configuration: Configuration = None,
+    workers: Workers = None,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Prepare the cases of a plan (training does it by itself); what is prepared already is not touched."""
     with errors_told(as_json=json, verbose=verbose):

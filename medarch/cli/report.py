@@ -18,7 +18,9 @@ def report(
     predictions: Annotated[
         Path | None, typer.Option(help="Show these evaluated predictions instead of the fold's validation.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: WORKSPACE/DATASET/report.html.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: WORKSPACE/DATASET/report.html.")
+    ] = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:

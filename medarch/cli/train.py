@@ -21,7 +21,9 @@ def train(
         str | None, typer.Option("--time-budget", "-t", help="In place of the plan's: 15m, 2h.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the plan's.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Forget an earlier run of this fold; default: go on.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget an earlier run of this fold; default: go on.")
+    ] = False,
     validate: Annotated[bool, typer.Option(help="Predict and score the fold's validation cases at the end.")] = True,
     workers: Workers = None,
     json: Json = False,

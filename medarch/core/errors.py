@@ -16,9 +16,7 @@ class MedarchError(Exception):
 
     code = "E000"
 
-    def __init__(
-        self, summary: str, *, expected: str = "", found: str = "", fix: str = "", check: str = ""
-    ) -> None:
+    def __init__(self, summary: str, *, expected: str = "", found: str = "", fix: str = "", check: str = "") -> None:
         self.summary = summary
         self.expected = expected
         self.found = found
@@ -40,9 +38,7 @@ class MedarchError(Exception):
         return _rebuild, (type(self), self.summary, self.expected, self.found, self.fix, self.check)
 
 
-def _rebuild(
-    kind: type[MedarchError], summary: str, expected: str, found: str, fix: str, check: str
-) -> MedarchError:
+def _rebuild(kind: type[MedarchError], summary: str, expected: str, found: str, fix: str, check: str) -> MedarchError:
     return kind(summary, expected=expected, found=found, fix=fix, check=check)
 
 

@@ -30,6 +30,8 @@ class CaseFingerprint(Record):
     axcodes: str
     label_voxels: dict[int, int]
     """Voxels of each label value inside the crop, values that do not occur left out."""
+    label_centroids_mm: dict[int, tuple[float, float, float]] = {}
+    """Mean position of each label value, RAS millimetres: how the classes are arranged in the body."""
     content_sha256: str
     """Hash of the bytes of every file of the case."""
 

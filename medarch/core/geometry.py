@@ -89,9 +89,7 @@ class Geometry(Record):
             itertools.permutations(range(3)),
             key=lambda order: sum(abs(directions[order[axis], axis]) for axis in range(3)),
         )
-        return "".join(
-            ("RAS" if directions[world[axis], axis] > 0 else "LPI")[world[axis]] for axis in range(3)
-        )
+        return "".join(("RAS" if directions[world[axis], axis] > 0 else "LPI")[world[axis]] for axis in range(3))
 
     @property
     def is_orthogonal(self) -> bool:

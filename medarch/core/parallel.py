@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -86,20 +87,21 @@ class _Worker:
 
     def __init__(self, context: Any, function: Callable[[Any], Any]) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, self.pipe, function), daemon=True
-        )
+        self.process: BaseProcess = context.Process(target=_serve, args=(theirs, self.pipe, function), daemon=True)
         self.process.start()
         theirs.close()
         self.index = -1
 
     def give(self, index: int, items: Sequence[Any]) -> None:
         self.index = index
-        self.pipe.send(items[index])
+        self.pipe.send((True, items[index]))
 
     def dismiss(self) -> None:
-        self.pipe.close()
+        # Said, not only closed: a worker forked later holds a copy of this end and keeps it open.
+        with contextlib.suppress(OSError):
+            self.pipe.send((False, None))
         self.process.join()
+        self.pipe.close()
 
     def cause_of_death(self) -> WorkerError:
         self.process.join()
@@ -126,8 +128,10 @@ def _serve(pipe: Connection, parent_end: Connection, function: Callable[[Any], A
             while not pipe.poll(1.0):
                 if os.getppid() != parent:
                     return
-            item = pipe.recv()
+            more, item = pipe.recv()
         except (EOFError, OSError):
+            return
+        if not more:
             return
         outcome = _call(function, item)
         try:
@@ -147,9 +151,7 @@ def _call(function: Callable[[Item], Result], item: Item) -> Outcome[Item, Resul
         return Outcome(
             item,
             None,
-            WorkerError(
-                f"unexpected {type(error).__name__}", found="".join(traceback.format_exception(error))[-2000:]
-            ),
+            WorkerError(f"unexpected {type(error).__name__}", found="".join(traceback.format_exception(error))[-2000:]),
         )
 
 

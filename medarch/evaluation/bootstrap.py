@@ -51,7 +51,8 @@ def _limits(table: np.ndarray, *, confidence: float, samples: int) -> tuple[floa
     if np.ptp(table, axis=0).max() == 0:  # false when a value is missing
         mean = float(table[0].mean())
         return mean, mean
-    with warnings.catch_warnings():
+    # Where BCa does not exist scipy divides by zero and warns; the percentile interval below takes its place.
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         result = stats.bootstrap(
             tuple(table.T),

@@ -14,7 +14,7 @@ from medarch.core.errors import EvaluationError, GeometryError, MedarchError, Us
 from medarch.core.evaluation import EmptyPolicy, Evaluation, Measurement
 from medarch.core.labels import LabelScheme
 from medarch.core.parallel import run_parallel
-from medarch.evaluation.match_files import FilePair, match_files
+from medarch.evaluation.match_files import FilePair, Files, match_files
 from medarch.evaluation.measure_case import MEASURES, measure_case, worst_values
 from medarch.evaluation.summarise import summarise
 from medarch.evaluation.surface_distances import SURFACE_METHOD
@@ -43,8 +43,8 @@ class _Measured:
 
 
 def evaluate(  # noqa: PLR0913
-    predictions: Path,
-    references: Path,
+    predictions: Files,
+    references: Files,
     *,
     labels: LabelScheme,
     dataset: str = "",
@@ -64,8 +64,8 @@ def evaluate(  # noqa: PLR0913
     with the longest diagonal of the other cases.
 
     Args:
-        predictions: folder of label maps.
-        references: folder of label maps.
+        predictions: folder of label maps, or label maps by case.
+        references: folder of label maps, or label maps by case.
         labels: classes and regions, ignore label.
         dataset: name, for the record.
         nsd_tolerance_mm: tolerance of the normalised surface distance.
@@ -103,8 +103,8 @@ def evaluate(  # noqa: PLR0913
     rows = [row for pair in pairs for row in _final_rows(measured[pair.case], empty_policy)]
     return Evaluation(
         dataset=dataset,
-        predictions=str(predictions),
-        references=str(references),
+        predictions=_place(predictions),
+        references=_place(references),
         empty_policy=empty_policy,
         nsd_tolerance_mm=nsd_tolerance_mm,
         surface_method=SURFACE_METHOD,
@@ -115,6 +115,13 @@ def evaluate(  # noqa: PLR0913
             rows, empty_policy=empty_policy, confidence=confidence, bootstrap_samples=bootstrap_samples
         ),
     )
+
+
+def _place(files: Files) -> str:
+    if isinstance(files, Path):
+        return str(files)
+    folders = {str(path.parent) for path in files.values()}
+    return folders.pop() if len(folders) == 1 else f"{len(files)} files"
 
 
 def _check_arguments(nsd_tolerance_mm: float, confidence: float, bootstrap_samples: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,16 @@ class FilePair:
     reference: Path
 
 
-def match_files(predictions: Path, references: Path, *, cases: Sequence[str] | None = None) -> list[FilePair]:
+Files = Path | Mapping[str, Path]
+"""A folder, or the files themselves by case."""
+
+
+def match_files(predictions: Files, references: Files, *, cases: Sequence[str] | None = None) -> list[FilePair]:
     """Pair two folders of label maps by file name without suffix, sorted by case.
 
     Args:
-        predictions: folder; pictures in it count only where the references are pictures.
-        references: folder.
+        predictions: folder (pictures in it count only where the references are pictures), or files by case.
+        references: folder, or files by case.
         cases: evaluate these names only; default every reference.
 
     Raises:
@@ -59,7 +63,9 @@ def match_files(predictions: Path, references: Path, *, cases: Sequence[str] | N
     return [FilePair(case, predicted.get(case), known[case]) for case in wanted]
 
 
-def _volumes(folder: Path, *, pictures: bool) -> dict[str, Path]:
+def _volumes(folder: Files, *, pictures: bool) -> dict[str, Path]:
+    if not isinstance(folder, Path):
+        return dict(folder)
     found: dict[str, Path] = {}
     paths = sorted(path for path in folder.iterdir() if is_volume_file(path)) if folder.is_dir() else []
     for path in paths:

@@ -65,7 +65,9 @@ def load_model(
         raise ModelError(
             f"{folder} is not a model folder",
             expected="model.json, plan.json and weights_fold_*.safetensors",
-            found=", ".join(sorted(path.name for path in folder.iterdir())[:8]) if folder.is_dir() else "no such folder",
+            found=", ".join(sorted(path.name for path in folder.iterdir())[:8])
+            if folder.is_dir()
+            else "no such folder",
             fix="give the folder `model` that `medarch train` wrote",
         )
     info = ModelInfo.load(folder / "model.json")
@@ -109,7 +111,8 @@ def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.
             fix="copy the model folder again, complete",
         ) from error
     layout = torch.channels_last_3d if task.configuration.network.dim == 3 else torch.channels_last
-    return network.to(device=device, dtype=dtype, memory_format=layout).eval()
+    moved: nn.Module = network.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
+    return moved.eval()
 
 
 def _dtype(precision: str, device: str) -> torch.dtype:
@@ -129,4 +132,6 @@ def _file_sha256(path: Path) -> bytes:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").digest()
     except OSError as error:
-        raise ModelError(f"cannot read {path}", found=str(error), fix="copy the model folder again, complete") from error
+        raise ModelError(
+            f"cannot read {path}", found=str(error), fix="copy the model folder again, complete"
+        ) from error

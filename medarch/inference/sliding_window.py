@@ -68,7 +68,8 @@ def sliding_window(networks: Sequence[nn.Module], image: Tensor, *, heads: int, 
     if blend:
         out /= _total_weight(padded, corners, weights)
     crop = [slice(low, low + size) for low, size in zip(before, grid, strict=True)]
-    return out[(Ellipsis, *crop)]
+    every: tuple[slice, ...] = (slice(None),) * (out.dim() - len(crop))
+    return out[(*every, *crop)]
 
 
 def _place(plane: int | None, corner: Sequence[int], patch: Sequence[int]) -> tuple[int | slice, ...]:

@@ -46,7 +46,8 @@ class CaseFacts:
 
 def examine_case(item: CaseToExamine) -> CaseFacts:
     """Read every file of a case and list all that is wrong; raises nothing that a file can cause."""
-    case, findings = item.case, []
+    case = item.case
+    findings: list[Finding] = []
     images = [volume for path in case.images if (volume := _read(case, path, "IMAGE_MISSING", findings))]
     label = None
     if case.label:
@@ -81,7 +82,7 @@ def _voxel_hash(volumes: Sequence[Volume]) -> str:
     digest = hashlib.sha256()
     for volume in volumes:
         digest.update(repr((volume.array.shape, volume.array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(volume.array.transpose(0, 3, 2, 1)))
+        digest.update(np.ascontiguousarray(volume.array.transpose(0, 3, 2, 1)).data)
     return digest.hexdigest()
 
 

@@ -28,14 +28,14 @@ def parse_metaimage_header(content: bytes, path: Path) -> VolumeHeader:
     sizes = text_ints(fields, "DimSize", path)
     if not 2 <= len(sizes) <= 4:
         raise fault("UNSUPPORTED_DIMS", path, expected="2 to 4 dimensions", found=f"DimSize {sizes}")
-    channels = int(fields.get("ElementNumberOfChannels", "1"))
+    channels = text_ints(fields, "ElementNumberOfChannels", path, default="1")[0]
     if min(*sizes, channels) < 1 or (channels > 1 and len(sizes) == 4):
         raise fault("BAD_HEADER", path, expected="positive sizes, one channel axis", found=f"DimSize {sizes}")
     data_name = fields["ElementDataFile"]
     if data_name == "LIST" or "%" in data_name or not _is_true(fields.get("BinaryData", "True")):
         raise fault("UNSUPPORTED_ENCODING", path, expected="binary data in one file", found=data_name)
     local = data_name == "LOCAL"
-    skip = int(fields.get("HeaderSize", "0"))
+    skip = text_ints(fields, "HeaderSize", path, default="0")[0]
     if skip < 0:
         raise fault("UNSUPPORTED_ENCODING", path, expected="HeaderSize of at least 0", found=str(skip))
     i, j, k = (*sizes[:3], 1)[:3]
@@ -61,7 +61,7 @@ def _fields(content: bytes, path: Path) -> tuple[dict[str, str], int]:
         name, separator, value = line.decode("utf-8", errors="replace").partition("=")
         if separator:
             fields[name.strip()] = value.strip()
-        elif end < 0:
+        if end < 0:
             raise fault("BAD_HEADER", path, expected="a line ElementDataFile = ...", found="none")
         start = end + 1
     return fields, start

@@ -44,7 +44,9 @@ def parse_nrrd_header(content: bytes, path: Path) -> VolumeHeader:
         raise fault("UNSUPPORTED_DIMS", path, expected="2 or 3 axes, channels first or last", found=f"sizes {sizes}")
     i, j, k = (*(sizes[axis] for axis in spatial), 1)[:3]
     encoding = fields.get("encoding", "").lower()
-    if encoding not in ("raw", "gzip", "gz") or any(int(fields.get(key, "0")) for key in ("byteskip", "lineskip")):
+    if encoding not in ("raw", "gzip", "gz") or any(
+        text_ints(fields, key, path, default="0")[0] for key in ("byteskip", "lineskip")
+    ):
         raise fault("UNSUPPORTED_ENCODING", path, expected="encoding raw or gzip, no skips", found=encoding)
     affine, doubts = _placement(fields, spatial, path)
     data_name = fields.get("datafile")
@@ -89,21 +91,17 @@ def _channel_axis(fields: dict[str, str], rank: int) -> int | None:
 
 def _placement(fields: dict[str, str], spatial: list[int], path: Path) -> tuple[np.ndarray, tuple[Doubt, ...]]:
     affine = np.eye(4)
-    vectors = [
-        text_floats({"vector": vector.strip("()").replace(",", " ")}, "vector", path)
-        for vector in re.findall(r"\([^)]*\)", fields.get("spacedirections", ""))
-    ]
+    vectors = re.findall(r"\([^)]*\)", fields.get("spacedirections", ""))
     rank = len(spatial)
-    if vectors:
-        if len(vectors) < rank or any(len(vector) < rank for vector in vectors):
-            raise fault("BAD_HEADER", path, expected=f"{rank} space directions", found=fields["spacedirections"])
-        affine[:rank, :rank] = np.array([vector[:rank] for vector in vectors[:rank]]).T
-    elif "spacings" in fields:
-        spacings = text_floats(fields, "spacings", path)
+    if vectors and len(vectors) < rank:
+        raise fault("BAD_HEADER", path, expected=f"{rank} space directions", found=fields["spacedirections"])
+    for axis, vector in enumerate(vectors[:rank]):
+        affine[:rank, axis] = text_floats({"space directions": vector}, "space directions", path, least=rank)[:rank]
+    if not vectors and "spacings" in fields:
+        spacings = text_floats(fields, "spacings", path, least=max(spatial) + 1)
         affine[range(rank), range(rank)] = [spacings[axis] for axis in spatial]
     if "spaceorigin" in fields:
-        origin = text_floats({"origin": fields["spaceorigin"].strip("()").replace(",", " ")}, "origin", path)
-        affine[:rank, 3] = origin[:rank]
+        affine[:rank, 3] = text_floats(fields, "spaceorigin", path, least=rank)[:rank]
     to_ras = _space_to_ras(fields.get("space", ""))
     if to_ras is None or not vectors:
         doubt = Doubt("NO_ORIENTATION", "space and space directions", f"space: {fields.get('space', 'none')}")

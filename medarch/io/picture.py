@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,20 @@ _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I": 1, "F": 1, "LA": 1, "RG
 _KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+"""What pillow's decoders raise on damaged files (LookupError and TypeError for missing TIFF tags)."""
+
+
 def picture_geometry(width: int, height: int) -> Geometry:
     """Return the grid ``(I, J, 1)`` of a picture, 1 mm apart, for pictures know no millimetres."""
     return Geometry.from_array((width, height, 1), LPS_TO_RAS)
@@ -36,7 +52,7 @@ def open_picture(content: bytes, path: Path) -> tuple[Image, int]:
 
     try:
         picture = PIL.Image.open(io.BytesIO(content))
-    except (PIL.UnidentifiedImageError, PIL.Image.DecompressionBombError, SyntaxError, ValueError) as error:
+    except (*_DAMAGE, PIL.Image.DecompressionBombError) as error:
         if kind := content_kind(content):
             raise fault("WRONG_EXTENSION", path, expected=path.suffix, found=kind) from error
         raise fault("NOT_AN_IMAGE", path, expected=path.suffix, found=str(error)[-200:]) from error
@@ -57,9 +73,9 @@ def picture_array(picture: Image, path: Path) -> np.ndarray:
     """
     try:
         pixels = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        code = "TRUNCATED" if "truncated" in str(error) else "CORRUPT_STREAM"
-        raise fault(code, path, found=str(error)) from error
+    except _DAMAGE as error:
+        code = "TRUNCATED" if "truncated" in str(error).lower() else "CORRUPT_STREAM"
+        raise fault(code, path, found=repr(error)) from error
     if picture.mode in ("LA", "RGBA"):
         if pixels[..., -1].min() < 255:
             raise fault("UNSUPPORTED_DTYPE", path, expected="an opaque picture", found="transparent pixels")

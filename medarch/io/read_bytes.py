@@ -16,8 +16,8 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(limit)
-    except OSError as error:
-        raise fault("FILE_MISSING", path, found=error.strerror or str(error)) from error
+    except (OSError, ValueError) as error:  # ValueError: a damaged header names a file with a null byte
+        raise fault("FILE_MISSING", path, found=str(error)) from error
     if not content:
         raise fault("EMPTY_FILE", path, expected="an image", found="0 bytes")
     return content

@@ -33,7 +33,7 @@ def read_msd_layout(folder: Path, meta: Mapping[str, Any]) -> Inventory:
     except (KeyError, TypeError) as error:
         raise DatasetError(
             f"the lists of {path} cannot be read",
-            expected='"training": [{"image": "imagesTr/a.nii.gz", "label": "labelsTr/a.nii.gz"}], "test": ["imagesTs/b.nii.gz"]',
+            expected='"training": [{"image": "imagesTr/a.nii", "label": "labelsTr/a.nii"}], "test": ["imagesTs/b.nii"]',
             found=f"{type(error).__name__}: {error}",
             fix="correct dataset.json",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,27 +11,29 @@ import numpy as np
 from medarch.io.fault import fault
 
 
-def text_floats(fields: Mapping[str, str], name: str, path: Path) -> list[float]:
-    """Return a field's numbers.
+def text_floats(fields: Mapping[str, str], name: str, path: Path, *, default: str = "", least: int = 1) -> list[float]:
+    """Return a field's numbers, separated by blanks or commas, perhaps in parentheses.
 
     Raises:
-        VolumeError: the field is missing, empty or holds something else (``BAD_HEADER``).
+        VolumeError: the field (or ``default``) holds fewer than ``least`` numbers or something else (``BAD_HEADER``).
     """
-    text = fields.get(name, "")
+    text = re.sub(r"[(),]", " ", fields.get(name, default))
     try:
         values = [float(word) for word in text.split()]
     except ValueError:
         values = []
-    if not values:
-        raise fault("BAD_HEADER", path, expected=f"numbers in the field {name!r}", found=repr(text))
+    if len(values) < least:
+        raise fault("BAD_HEADER", path, expected=f"{least} or more numbers in {name!r}", found=repr(text))
     return values
 
 
-def text_ints(fields: Mapping[str, str], name: str, path: Path) -> list[int]:
+def text_ints(fields: Mapping[str, str], name: str, path: Path, *, default: str = "") -> list[int]:
     """Return a field's whole numbers; raises like :func:`text_floats`."""
-    values = text_floats(fields, name, path)
+    values = text_floats(fields, name, path, default=default)
     if not all(value.is_integer() for value in values):
-        raise fault("BAD_HEADER", path, expected=f"whole numbers in the field {name!r}", found=fields[name])
+        raise fault(
+            "BAD_HEADER", path, expected=f"whole numbers in the field {name!r}", found=fields.get(name, default)
+        )
     return [int(value) for value in values]
 
 

@@ -72,9 +72,7 @@ class _Encoder(nn.Module):
             width = plan.features[0]
         block = ResidualBlock if residual else ConvBlock
         self.stages = nn.ModuleList()
-        for features, stride, kernel, count in zip(
-            plan.features, plan.strides, plan.kernels, plan.blocks, strict=True
-        ):
+        for features, stride, kernel, count in zip(plan.features, plan.strides, plan.kernels, plan.blocks, strict=True):
             blocks: list[nn.Module] = []
             for index in range(count):
                 blocks.append(block(plan.dim, width, features, kernel=kernel, stride=stride if index == 0 else one))

@@ -54,7 +54,7 @@ def fit_patch(
         dataset_voxels: voxels of the whole dataset at that spacing.
 
     Raises:
-        PlanError: not even the smallest patch fits.
+        PlanError: not even the smallest patch fits, or the images are too small to be pooled.
     """
     dim = len(spacing_mm)
     budget = (preset.budget_3d if dim == 3 else preset.budget_2d) * (memory_gb / preset.memory_gb)
@@ -66,6 +66,13 @@ def fit_patch(
         topology = _shrink(topology, spacing_mm, median_shape, memory_gb)
         elements = _elements(topology, heads, preset)
         shrunk += 1
+    if len(topology.strides) == 1:
+        raise PlanError(
+            "the images or the memory are too small for a U-Net",
+            expected="12 voxels or more along the finest axis, or 8 along two of similar spacing",
+            found=f"a patch of {'×'.join(map(str, topology.patch_voxels))} voxels, which cannot be pooled once",
+            fix="plan with another target_spacing_mm or more memory_gb",
+        )
     memory_batch = round(budget / elements * REFERENCE_BATCH[dim])
     patch_size = float(np.prod(topology.patch_voxels, dtype=np.float64))
     dataset_batch = round(dataset_voxels * preset.dataset_share / patch_size)

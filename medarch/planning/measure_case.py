@@ -12,6 +12,7 @@ import numpy as np
 from medarch.core.dataset import Case, case_sha256
 from medarch.core.errors import DatasetError
 from medarch.core.fingerprint import CaseFingerprint
+from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
 from medarch.io.read_case import read_case
 from medarch.planning.case_entry import CaseEntry, CaseRecord, compact, entry_path, read_entry, write_entry
@@ -120,6 +121,7 @@ def _read(task: CaseTask) -> CaseEntry:
             spacing_mm=volumes.geometry.spacing_mm,
             axcodes=volumes.geometry.axcodes,
             label_voxels=_label_voxels(label),
+            label_centroids_mm=_label_centroids_mm(volumes.label, volumes.geometry),
             content_sha256=volumes.content_sha256,
         ),
         files_sha256=files,
@@ -135,6 +137,20 @@ def _label_voxels(label: np.ndarray) -> dict[int, int]:
     for plane in label:  # plane by plane, because bincount copies its input to 8 bytes a voxel
         counts += np.bincount(plane.ravel(), minlength=counts.size)
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+
+
+def _label_centroids_mm(label: np.ndarray, geometry: Geometry) -> dict[int, tuple[float, float, float]]:
+    """Centroid of each value above 0 in RAS millimetres."""
+    voxels = np.nonzero(label)
+    values = label[voxels]
+    counts = np.bincount(values)
+    means = [np.bincount(values, weights=axis) / np.maximum(counts, 1) for axis in voxels]
+    matrix = geometry.matrix
+    found = {}
+    for value in np.flatnonzero(counts):
+        x, y, z = matrix[:3, :3] @ [mean[value] for mean in means] + matrix[:3, 3]
+        found[int(value)] = (float(x), float(y), float(z))
+    return found
 
 
 def _reached(foreground: int, draws: int, channels: int) -> np.ndarray:

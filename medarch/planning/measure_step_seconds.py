@@ -45,7 +45,7 @@ def _time_step(plan: Plan, configuration: Configuration, *, rows: int, device: s
         started = time.perf_counter()
         with torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             loss = task.loss(network(image), task.target(label))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         network.zero_grad()
         if device == "cuda":
             torch.cuda.synchronize()

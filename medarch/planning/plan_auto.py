@@ -21,6 +21,7 @@ from medarch.core.plan import (
     Reason,
     TrainingPlan,
 )
+from medarch.planning.choose_mirror_axes import choose_mirror_axes
 from medarch.planning.detect_device import detect_device, training_precision
 from medarch.planning.fit_patch import fit_patch
 from medarch.planning.measure_step_seconds import measure_step_seconds
@@ -89,26 +90,37 @@ def plan_auto(
     base = plan_nnunet(fingerprint, dataset_name, channels, labels, target_spacing_mm=target_spacing_mm)
     draft = base.model_copy(update={"name": "auto", "preset": "auto", "device": budget.device})
     orientation, why = _orientation(fingerprint)
-    names = [name for name in ("3d_fullres", "3d_lowres") if name in base.configurations] or ["2d"]
+    names = [name for name in base.configurations if name in ("3d_fullres", "3d_lowres")] or ["2d"]
     reasons = [
         _budget_reason(budget),
         Reason(decision="orientation", value=orientation, because=why),
         *(reason for reason in base.reasons if _is_about_data(reason) and not _of_other(reason, names)),
     ]
+    axes = base.configuration(names[0]).preprocessing.axes
+    mirror, why = choose_mirror_axes(fingerprint, orientation=orientation, axes=axes)
+    reasons.append(Reason(decision="mirror_axes", value=str(mirror), because=why))
     configurations: dict[str, Configuration] = {}
     for name in names:
         start = base.configuration(name)
-        start = start.model_copy(
-            update={
-                "preprocessing": start.preprocessing.model_copy(update={"orientation": orientation}),
-                "next_stage": None,
-            }
-        )
+        start = _turned(start, orientation, mirror)
         configurations[name], found = _Search(draft, start, fingerprint, budget, measure).run()
         reasons += found
     default = "3d_fullres" if "3d_fullres" in configurations else next(iter(configurations))
-    return draft.model_copy(
-        update={"configurations": configurations, "default": default, "reasons": tuple(reasons)}
+    return draft.model_copy(update={"configurations": configurations, "default": default, "reasons": tuple(reasons)})
+
+
+def _turned(start: Configuration, orientation: str, mirror: tuple[int, ...]) -> Configuration:
+    """Give a configuration its orientation and mirror axes (counted along the patch's axes)."""
+    dim = start.network.dim
+    axes = tuple(axis - (3 - dim) for axis in mirror if axis >= 3 - dim)
+    augmentation = start.training.augmentation.model_copy(update={"mirror_axes": axes})
+    return start.model_copy(
+        update={
+            "preprocessing": start.preprocessing.model_copy(update={"orientation": orientation}),
+            "training": start.training.model_copy(update={"augmentation": augmentation}),
+            "inference": start.inference.model_copy(update={"mirror_axes": axes}),
+            "next_stage": None,
+        }
     )
 
 
@@ -210,15 +222,15 @@ class _Search:
         self.reasons.append(Reason(decision=f"{self.start.name}.{decision}", value=str(value), because=because))
 
     def _cost(self, configuration: Configuration, batch_size: int) -> StepCost:
-        return predict_training_bytes(
-            self.plan, configuration, batch_size=batch_size, device=self.budget.device.kind
-        )
+        return predict_training_bytes(self.plan, configuration, batch_size=batch_size, device=self.budget.device.kind)
 
     def _with_topology(self, topology: UNetTopology, width: int) -> Configuration:
         stages = len(topology.strides)
         network: NetworkPlan = self.start.network.model_copy(
             update={
-                "features": tuple(min(width * 2**stage, MOST_FEATURES[self.start.network.dim]) for stage in range(stages)),
+                "features": tuple(
+                    min(width * 2**stage, MOST_FEATURES[self.start.network.dim]) for stage in range(stages)
+                ),
                 "strides": topology.strides,
                 "kernels": topology.kernels,
                 "blocks": (2,) * stages,
@@ -286,9 +298,7 @@ class _Search:
         stages = len(widest.network.features)
         for width in WIDTHS:
             features = tuple(min(width * 2**stage, MOST_FEATURES[widest.network.dim]) for stage in range(stages))
-            candidate = widest.model_copy(
-                update={"network": widest.network.model_copy(update={"features": features})}
-            )
+            candidate = widest.model_copy(update={"network": widest.network.model_copy(update={"features": features})})
             seconds = LOOP_OVERHEAD * self.measure(
                 self.plan, candidate, batch_size=SMALLEST_BATCH, device=self.budget.device.kind
             )
@@ -322,7 +332,8 @@ class _Search:
         self._say(
             "batch",
             batch,
-            f"limited by {name}" + (f" (at least {SMALLEST_BATCH})" if limit < SMALLEST_BATCH else "")
+            f"limited by {name}"
+            + (f" (at least {SMALLEST_BATCH})" if limit < SMALLEST_BATCH else "")
             + f"; memory alone would allow {by_memory}",
         )
         cost = self._cost(configuration, batch) if batch > 2 else two
@@ -361,6 +372,8 @@ class _Search:
                     "validation_iterations": max(2, per_epoch // 10),
                 }
             )
-            because = f"about {steps:.0f} steps fit into {self.budget.time_s:.0f} s; the learning rate ends with the time"
+            because = (
+                f"about {steps:.0f} steps fit into {self.budget.time_s:.0f} s; the learning rate ends with the time"
+            )
         self._say("schedule", f"epochs of {training.iterations_per_epoch} steps", because)
         return configuration.model_copy(update={"training": training})

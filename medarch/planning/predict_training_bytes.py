@@ -54,7 +54,7 @@ def predict_training_bytes(plan: Plan, configuration: Configuration, *, batch_si
         with torch.autocast("cpu", dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             outputs = network(image)
             loss = task.loss(outputs, task.target(label))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         parameters = sum(parameter.numel() for parameter in network.parameters())
     copies = OPTIMIZER_COPIES[training.optimizer] + (training.weight_average_decay is not None)
     tensors = watch.peak + copies * parameters * 4
@@ -65,11 +65,11 @@ def predict_training_bytes(plan: Plan, configuration: Configuration, *, batch_si
     )
 
 
-class _AllocationWatch(TorchDispatchMode):
+class _AllocationWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sum of the sizes of all living storages, and its peak."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.living: dict[int, int] = {}
         self.total = 0
         self.peak = 0

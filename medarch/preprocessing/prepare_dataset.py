@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 
 from medarch.core.dataset import Case, Dataset, case_sha256
@@ -15,6 +17,7 @@ from medarch.core.parallel import run_parallel
 from medarch.core.plan import PreprocessingPlan
 from medarch.io.read_case import read_case
 from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.one_blas_thread import one_blas_thread
 from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
 from medarch.preprocessing.recipe_sha256 import recipe_sha256
 from medarch.preprocessing.sample_locations import sample_locations
@@ -58,10 +61,12 @@ def prepare_dataset(
             leftover.unlink()
         store = CaseStore(job.folder)
         waiting = [case for case in chosen if not _is_untouched(store, case)]
+        if waiting:
+            import scipy.ndimage  # noqa: F401  half a second, here once rather than in every forked worker
         failed = _prepare_all(job, waiting, workers, _after(progress, len(chosen) - len(waiting), len(chosen)))
     if failed:
         raise _summary(failed, len(chosen))
-    return store
+    return CaseStore(job.folder)  # a fresh one, that has no replaced file open
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ def _prepare_all(
 
 
 def _prepare_one(job: _Job, case: Case) -> None:
+    if parent_process() is not None:  # a worker, one of as many as there are cores
+        one_blas_thread()
     store = CaseStore(job.folder)
     stamp = _source_stamp(case)  # before reading: a file that changes meanwhile must look changed next time
     volumes = read_case(case, channels=job.channels, labels=job.labels, waived=job.waived)
@@ -129,11 +136,11 @@ def _is_untouched(store: CaseStore, case: Case) -> bool:
 
 def _stored_source(store: CaseStore, case: Case) -> str | None:
     """Return the hash of the bytes that a stored case was made from; None when it is not there, or damaged."""
-    try:
+    with contextlib.suppress(PreprocessingError, RecordError):
+        source = store.record(case.id).source_sha256
         store.verify(case.id)
-        return store.record(case.id).source_sha256
-    except (PreprocessingError, RecordError):
-        return None
+        return source
+    return None
 
 
 def _stamp_anew(store: CaseStore, case: Case, stamp: str | None) -> None:
@@ -156,12 +163,11 @@ def _after(progress: Progress | None, done: int, total: int) -> Callable[[], Non
 
 
 def _summary(failed: dict[str, MedarchError], total: int) -> PreprocessingError:
+    # One line a case; of a long message (a traceback) the end, where the cause stands.
+    causes = {case: " ".join(str(error).split()) for case, error in sorted(failed.items())}
+    lines = [f"\n  {case}: {cause if len(cause) <= 500 else '... ' + cause[-500:]}" for case, cause in causes.items()]
     return PreprocessingError(
         f"{len(failed)} of {total} cases could not be prepared; the others are",
-        found="\n".join(_lines(failed.items())),
+        found="".join(lines) + "\n",
         fix="correct those cases and run again: prepared cases are kept",
     )
-
-
-def _lines(failed: Iterable[tuple[str, MedarchError]]) -> list[str]:
-    return [f"\n  {case}: {error}" for case, error in sorted(failed, key=lambda item: item[0])]

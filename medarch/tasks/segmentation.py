@@ -61,13 +61,17 @@ class Segmentation(Task):
         if self.labels.has_regions:
             truth = self._regions(target)
             voxelwise = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-            entropy = voxelwise.mean() if mask is None else (voxelwise * mask).sum() / (
-                mask.sum() * logits.shape[1]
-            ).clamp_min(1e-8)
+            entropy = (
+                voxelwise.mean()
+                if mask is None
+                else (voxelwise * mask).sum() / (mask.sum() * logits.shape[1]).clamp_min(1e-8)
+            )
             dice = dice_loss(logits.sigmoid(), truth, mask=mask, over_batch=self.configuration.batch_dice)
             return entropy + dice
         if known is not None:
-            entropy = F.cross_entropy(logits, target, ignore_index=ignore, reduction="sum") / known.sum().clamp_min(1)
+            entropy = F.cross_entropy(
+                logits, target, ignore_index=-100 if ignore is None else ignore, reduction="sum"
+            ) / known.sum().clamp_min(1)
             target = target.masked_fill(~known, 0)
         else:
             entropy = F.cross_entropy(logits, target)
@@ -108,16 +112,19 @@ class Segmentation(Task):
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Sigmoid for regions, softmax for labels."""
         if self.labels.has_regions:
-            return 1.0 / (1.0 + np.exp(-scores))
-        exponent = np.exp(scores - scores.max(axis=0, keepdims=True))
-        return exponent / exponent.sum(axis=0, keepdims=True)  # type: ignore[no-any-return]
+            shares: np.ndarray = 1.0 / (1.0 + np.exp(-scores))
+            return shares
+        exponent: np.ndarray = np.exp(scores - scores.max(axis=0, keepdims=True))
+        exponent /= exponent.sum(axis=0, keepdims=True)
+        return exponent
 
     def decode(self, scores: np.ndarray) -> np.ndarray:
         """The likeliest label; regions with probability above one half are written in ``regions_class_order``."""
         dtype = np.uint8 if self.labels.values[-1] < 255 else np.uint16
         if not self.labels.has_regions:
-            return scores.argmax(axis=0).astype(dtype)
-        out = np.zeros(scores.shape[1:], dtype)
+            winner: np.ndarray = scores.argmax(axis=0).astype(dtype)
+            return winner
+        out: np.ndarray = np.zeros(scores.shape[1:], dtype)
         for channel, value in zip(scores, self.labels.regions_class_order or (), strict=True):
             out[channel > 0] = value
         return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medarch.core.plan import Configuration, Plan
 from medarch.networks.build_network import build_network
 
-Outputs = Tensor | Sequence[Tensor]
+Outputs: TypeAlias = "Tensor | Sequence[Tensor]"
 
 
 class Task(ABC):

@@ -123,9 +123,7 @@ class PatchSource(Dataset[RawBatch]):
                 corner.append(int(uniform[axis] * (side - patch + 1)))
         return case, corner
 
-    def _focus(
-        self, locations: dict[int, np.ndarray], rng: np.random.Generator, *, forced: bool
-    ) -> np.ndarray | None:
+    def _focus(self, locations: dict[int, np.ndarray], rng: np.random.Generator, *, forced: bool) -> np.ndarray | None:
         """A voxel of a class (forced), or any annotated voxel (datasets with an ignore label)."""
         present = [value for value, voxels in locations.items() if value > 0 and len(voxels)]
         groups = self.task.focus_values(present)
@@ -158,9 +156,10 @@ class PatchSource(Dataset[RawBatch]):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Read a box that may reach beyond the case: image 0 and label -1 there."""
         shape = self.store.shape(case)
-        inner = tuple(
+        first, second, third = (
             (min(max(start, 0), side), min(max(stop, 0), side)) for (start, stop), side in zip(box, shape, strict=True)
         )
+        inner = (first, second, third)
         image, label = self.store.read_image(case, inner), self.store.read_label(case, inner)
         torchio = self.configuration.training.augmentation.torchio
         if self.augment and torchio:
@@ -168,9 +167,7 @@ class PatchSource(Dataset[RawBatch]):
         pad = [(low - start, stop - high) for (start, stop), (low, high) in zip(box, inner, strict=True)]
         return np.pad(image, [(0, 0), *pad]), np.pad(label, pad, constant_values=OUTSIDE)
 
-    def _pack_moved(
-        self, batch: RawBatch, moved: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
-    ) -> None:
+    def _pack_moved(self, batch: RawBatch, moved: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> None:
         """Stack source boxes of different sizes into one tensor, padded at their far ends."""
         if not moved:
             return
@@ -180,7 +177,7 @@ class PatchSource(Dataset[RawBatch]):
         thetas = []
         for row, (image, label, matrix, centre) in enumerate(moved):
             inside = tuple(slice(0, side) for side in label.shape)
-            batch.moved_image[(row, slice(None), *inside)] = torch.from_numpy(image)
-            batch.moved_label[(row, 0, *inside)] = torch.from_numpy(label)
+            batch.moved_image[row][(slice(None), *inside)] = torch.from_numpy(image)
+            batch.moved_label[row, 0][inside] = torch.from_numpy(label)
             thetas.append(sampling_theta(matrix, centre, patch=self.patch, source=sides.tolist()))
         batch.theta = torch.from_numpy(np.stack(thetas)).float()

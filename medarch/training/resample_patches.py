@@ -39,8 +39,7 @@ def source_box(matrix: np.ndarray, centre: np.ndarray, patch: Sequence[int]) -> 
     corners = np.array(list(itertools.product(*[(-(size - 1) / 2, (size - 1) / 2) for size in patch])))
     points = corners @ matrix.T + centre
     return [
-        (int(low), int(high) + 2)
-        for low, high in zip(np.floor(points.min(0)), np.floor(points.max(0)), strict=True)
+        (int(low), int(high) + 2) for low, high in zip(np.floor(points.min(0)), np.floor(points.max(0)), strict=True)
     ]
 
 
@@ -84,7 +83,7 @@ def resample_patches(
     best = torch.full((len(images), 1, *patch), 0.0, device=images.device)
     winner = torch.full_like(best, OUTSIDE)
     remainder = torch.ones_like(best)
-    for value in labels.unique().tolist():
+    for value in torch.unique(labels).tolist():
         if value == OUTSIDE:
             continue
         share = F.grid_sample((labels == value).to(images.dtype), grid, padding_mode="zeros", align_corners=False)

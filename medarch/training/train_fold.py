@@ -105,7 +105,9 @@ def train_fold(
     return summary
 
 
-def _trainer(configuration: Configuration, folder: Path, *, callbacks: list[EpochRecord | ProgressBar], device: str) -> Trainer:
+def _trainer(
+    configuration: Configuration, folder: Path, *, callbacks: list[EpochRecord | ProgressBar], device: str
+) -> Trainer:
     training = configuration.training
     return Trainer(
         accelerator={"cuda": "gpu"}.get(device, device),

@@ -168,5 +168,5 @@ class _Numbers(Sampler[int]):
         return len(self.numbers)
 
 
-def _as_is(batch: RawBatch) -> RawBatch:
+def _as_is(batch: Any) -> Any:
     return batch

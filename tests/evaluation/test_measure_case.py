@@ -28,7 +28,13 @@ CUBE = volume((1, np.s_[5:10, 5:10, 5:10]))
 
 def measured(prediction, reference, *, labels=ONE, policy="medarch", spacing=SPACING, tolerance=1.0):
     return measure_case(
-        prediction, reference, labels=labels, spacing_mm=spacing, case="a", nsd_tolerance_mm=tolerance, empty_policy=policy
+        prediction,
+        reference,
+        labels=labels,
+        spacing_mm=spacing,
+        case="a",
+        nsd_tolerance_mm=tolerance,
+        empty_policy=policy,
     )
 
 
@@ -68,7 +74,9 @@ def test_empty_in_both_is_undefined(policy):
     assert row.values["relative_volume_error"] is None
 
 
-@pytest.mark.parametrize(("prediction", "reference", "status"), [(NOTHING, CUBE, "missed"), (CUBE, NOTHING, "spurious")])
+@pytest.mark.parametrize(
+    ("prediction", "reference", "status"), [(NOTHING, CUBE, "missed"), (CUBE, NOTHING, "spurious")]
+)
 def test_nnunet_policy_invents_no_distance(prediction, reference, status):
     (row,) = measured(prediction, reference, policy="nnunet")
     assert row.status == status
@@ -118,9 +126,7 @@ def test_ignore_equals_monais_ignore_index():
 
 
 def test_a_region_is_the_union_of_its_values():
-    labels = LabelScheme(
-        labels={"background": 0, "whole": (1, 2), "core": (2,)}, regions_class_order=(1, 2)
-    )
+    labels = LabelScheme(labels={"background": 0, "whole": (1, 2), "core": (2,)}, regions_class_order=(1, 2))
     reference = volume((1, np.s_[4:10, 4:10, 4:10]), (2, np.s_[6:8, 6:8, 6:8]))
     prediction = volume((1, np.s_[4:10, 4:10, 4:10]), (2, np.s_[6:8, 6:8, 6:9]))
     whole, core = measured(prediction, reference, labels=labels)

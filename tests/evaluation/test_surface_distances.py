@@ -49,7 +49,9 @@ def test_a_far_false_positive_moves_the_hausdorff_distance_but_not_hd95():
 )
 def test_nsd_equals_monai_subvoxel(shape, radius_mm, spacing, shift_mm):
     centre = np.multiply(shape, spacing) / 2
-    reference, prediction = (ball(shape, centre + np.array(shift), radius_mm, spacing) for shift in ((0, 0, 0), shift_mm))
+    reference, prediction = (
+        ball(shape, centre + np.array(shift), radius_mm, spacing) for shift in ((0, 0, 0), shift_mm)
+    )
     found = surface_distances(prediction, reference, spacing_mm=spacing)
     for tolerance in (0.0, 0.5, 1.0, 3.0):
         assert found.nsd(tolerance) == pytest.approx(monai_nsd(prediction, reference, tolerance, spacing), abs=1e-5)
@@ -80,7 +82,9 @@ def test_distances_equal_a_euclidean_distance_transform():
     spacing = (0.8, 1.1, 2.5)
     shape = (40, 30, 20)
     prediction, reference = (ball(shape, centre, 9, spacing) for centre in ((14, 16, 25), (18, 14, 22)))
-    inside = [correlate(np.pad(mask, 2).astype(int), np.ones((2, 2, 2)), mode="constant") for mask in (prediction, reference)]
+    inside = [
+        correlate(np.pad(mask, 2).astype(int), np.ones((2, 2, 2)), mode="constant") for mask in (prediction, reference)
+    ]
     surfaces = [(count > 0) & (count < 8) for count in inside]
     found = surface_distances(prediction, reference, spacing_mm=spacing)
     for ours, mine, other in ((found.prediction_mm, 0, 1), (found.reference_mm, 1, 0)):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from medarch.core.errors import PlanError
 from medarch.core.plan import NetworkPlan
 from medarch.networks.build_network import build_network
@@ -42,7 +43,9 @@ def test_parameter_counts_equal_nnunet(plan, parameters):
 @pytest.mark.parametrize("architecture", ["plain_unet", "residual_unet"])
 @pytest.mark.parametrize("dim", [2, 3])
 def test_deep_supervision_gives_one_output_a_resolution_and_gradients_everywhere(architecture, dim):
-    network = build_network(unet(architecture, dim=dim, base=4, strides=((1,) * dim, (2,) * dim, (1, *(2,) * (dim - 1)), (2,) * dim)))
+    network = build_network(
+        unet(architecture, dim=dim, base=4, strides=((1,) * dim, (2,) * dim, (1, *(2,) * (dim - 1)), (2,) * dim))
+    )
     outputs = network(torch.randn(2, 1, *(8, 16, 16)[:dim]))
     assert [tuple(output.shape[2:]) for output in outputs][0] == (8, 16, 16)[:dim]
     assert len(outputs) == 3

@@ -1,0 +1,28 @@
+# Two commands: `make demo` shows the whole program on real data, `make test` proves it. Each sets itself up in ./.venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.demo
+	$(BIN)/python pipelines/segment.py data_samples/hippocampus --workspace workspace --time-budget 4m
+
+test: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+# torch first and alone: an open range of another package would otherwise pull a build with several GB of CUDA.
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt torch
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
