@@ -1,6 +1,7 @@
 """medarch: self-configuring deep learning for 3D medical images.
 
-The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``, ``report``.
+The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``,
+``report``.
 """
 
 from __future__ import annotations

@@ -362,8 +362,8 @@ def evaluate(
     Args:
         predictions: folder of label maps.
         references: folder of label maps of the same names.
-        dataset: a dataset (or its dataset.json record, or a plan.json) that names the labels; default the plan of the model
-            that made the predictions.
+        dataset: a dataset (or its dataset.json record, or a plan.json) that names the labels; default the plan of the
+            model that made the predictions.
         nsd_tolerance_mm: tolerance of the normalised surface distance.
         empty_policy: ``medarch`` or ``nnunet``.
         workers: processes.

@@ -110,7 +110,8 @@ class _Worker:
             return WorkerError("a worker process ended by itself", found=f"exit status {code}")
         name = signal.Signals(-code).name
         fix = (
-            "the kernel kills a process this way when memory runs out: use fewer --workers or a machine with more memory"
+            "the kernel kills a process this way when memory runs out: use fewer --workers or a machine "
+            "with more memory"
             if name == "SIGKILL"
             else "a library crashed on this file: check it with `medarch check`"
         )
@@ -147,7 +148,7 @@ def _call(function: Callable[[Item], Result], item: Item) -> Outcome[Item, Resul
         return Outcome(item, None, error)
     except MemoryError as error:
         return Outcome(item, None, WorkerError("out of memory", found=str(error), fix="use fewer --workers"))
-    except Exception as error:  # the one boundary where a batch isolates a case
+    except Exception as error:  # noqa: BLE001 - the one boundary where a batch isolates a case
         return Outcome(
             item,
             None,

@@ -106,7 +106,7 @@ class TrainingPlan(Record):
     iterations_per_epoch: int = 250
     validation_iterations: int = 50
     time_budget_s: float | None = None
-    """Stop, with the schedule brought to its end, when this much wall-clock has been used; epochs are then a ceiling."""
+    """Stop, with the schedule brought to its end, when so much wall-clock has been used; epochs are then a ceiling."""
     patience_epochs: int | None = None
     """Stop when the smoothed validation score has not risen for so many epochs."""
     precision: Precision = "float32"

@@ -11,7 +11,7 @@ Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 class PreparedCase(Record):
-    """The way from a file's grid to the network's grid. Read the fields from top to bottom to go there, upwards to return.
+    """The way from a file's grid to the network's grid: read the fields downwards to go there, upwards to return.
 
     "Network axes" are the file's axes after reorientation and transposition.
     """

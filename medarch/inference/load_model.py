@@ -56,7 +56,8 @@ def load_model(
         folder: the folder.
         folds: which of its folds; default all.
         device: ``cpu``, ``cuda`` or ``mps``.
-        precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that compute it; else float32).
+        precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that compute it; else
+            float32).
 
     Raises:
         ModelError: files are missing, or weights do not fit the plan.

@@ -42,7 +42,7 @@ def predict_logits(model: Model, prepared: PreparedArrays, *, window: Window) ->
 
 
 def restore_case(model: Model, logits: np.ndarray, prepared: PreparedArrays, *, probabilities: bool) -> CaseResult:
-    """Bring logits back to the input grid and decode them there (resample first, decide afterwards, as nnU-Net does)."""
+    """Bring logits back to the input grid and decode them there (resample first, decide then, as nnU-Net does)."""
     cropped = resample_to_crop(logits, prepared.record)
     labels = paste(model.task.decode(cropped), prepared.record)
     if not probabilities:

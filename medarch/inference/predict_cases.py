@@ -94,33 +94,27 @@ def _run(
 ) -> Iterator[CasePrediction]:
     """Three stages, each one case ahead of the next: read and prepare, network, restore and write."""
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
-        coming: Future[PreparedArrays] | None = reader.submit(_prepare, model, cases[0]) if cases else None
+        coming: Future[PreparedArrays] | None = None
         leaving: Future[CasePrediction] | None = None
         for index, case in enumerate(cases):
             started = time.monotonic()
-            ready, coming = coming, None
+            ready = coming or reader.submit(_prepare, model, case)
+            coming = reader.submit(_prepare, model, cases[index + 1]) if index + 1 < len(cases) else None
+            finishing: Future[CasePrediction] | None = None
             failure: CasePrediction | None = None
-            logits: np.ndarray | None = None
             try:
-                if ready is None:
-                    raise RuntimeError("no case was read")
                 prepared = ready.result()
-                if index + 1 < len(cases):
-                    coming = reader.submit(_prepare, model, cases[index + 1])
                 logits = predict_logits(model, prepared, window=window)
-            except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
-                failure = _failed(case, error, started)
-                if coming is None and index + 1 < len(cases):
-                    coming = reader.submit(_prepare, model, cases[index + 1])
-            if leaving is not None:
-                yield leaving.result()
-                leaving = None
-            if failure is not None or logits is None:
-                yield failure or _failed(case, RuntimeError("no logits"), started)
-            else:
-                leaving = writer.submit(
+                finishing = writer.submit(
                     _finish, model, case, logits, prepared, output=output, probabilities=probabilities, started=started
                 )
+            except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
+                failure = _failed(case, error, started)
+            if leaving is not None:
+                yield leaving.result()
+            leaving = finishing
+            if failure is not None:
+                yield failure
         if leaving is not None:
             yield leaving.result()
 

@@ -15,7 +15,7 @@ SIGMA_SHARE = 1 / 8
 
 
 def tile_starts(size: int, patch: int, *, step: float) -> list[int]:
-    """Starts along one axis: evenly spread from 0 to ``size - patch``, at most ``step * patch`` apart (nnU-Net's rule)."""
+    """Starts along one axis: evenly spread over 0 to ``size - patch``, at most ``step * patch`` apart (as nnU-Net)."""
     if size <= patch:
         return [0]
     count = math.ceil((size - patch) / (patch * step)) + 1
@@ -30,7 +30,7 @@ def tile_corners(shape: Sequence[int], patch: Sequence[int], *, step: float) -> 
 
 @lru_cache(maxsize=8)
 def gaussian_weights(patch: tuple[int, ...]) -> Tensor:
-    """``(*patch)`` weights: a Gaussian with σ = patch / 8, largest 1, nowhere 0 (nnU-Net, section 1.17 of its rules)."""
+    """``(*patch)`` weights: a Gaussian with σ = patch / 8, largest 1, nowhere 0 (section 1.17 of nnU-Net's rules)."""
     from scipy.ndimage import gaussian_filter1d
 
     weights = np.ones((1,) * len(patch))

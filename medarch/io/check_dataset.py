@@ -10,7 +10,7 @@ from medarch.core.errors import MedarchError
 from medarch.core.parallel import run_parallel
 from medarch.io.dataset_findings import dataset_findings
 from medarch.io.examine_case import CaseFacts, CaseToExamine, examine_case
-from medarch.io.read_dataset import require_waivable
+from medarch.io.require_waivable import require_waivable
 from medarch.io.take_inventory import take_inventory
 
 

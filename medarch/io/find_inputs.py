@@ -38,10 +38,10 @@ def find_inputs(source: Path, *, channels: int) -> tuple[Case, ...]:
         cases = _from_files(_group_of(source, channels), channels, source)
     else:
         raise DatasetError(f"nothing at {source}", expected="a file, a folder or a manifest", fix="check the path")
-    return tuple(sorted(cases, key=lambda case: natural_key(case.id)))
+    return tuple(sorted(cases, key=lambda case: _natural_key(case.id)))
 
 
-def natural_key(text: str) -> list[tuple[int, str]]:
+def _natural_key(text: str) -> list[tuple[int, str]]:
     """Sort key that compares runs of digits as numbers."""
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", text)]
 

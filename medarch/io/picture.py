@@ -52,14 +52,16 @@ def open_picture(content: bytes, path: Path) -> tuple[Image, int]:
 
     try:
         picture = PIL.Image.open(io.BytesIO(content))
+        pages = int(getattr(picture, "n_frames", 1))
     except (*_DAMAGE, PIL.Image.DecompressionBombError) as error:
-        if kind := content_kind(content):
+        kind = content_kind(content)
+        if kind not in ("", _KINDS[path.suffix.lower()]):
             raise fault("WRONG_EXTENSION", path, expected=path.suffix, found=kind) from error
         raise fault("NOT_AN_IMAGE", path, expected=path.suffix, found=str(error)[-200:]) from error
     if picture.format != _KINDS[path.suffix.lower()]:
         raise fault("WRONG_EXTENSION", path, expected=path.suffix, found=str(picture.format))
-    if getattr(picture, "n_frames", 1) > 1:
-        raise fault("UNSUPPORTED_DIMS", path, expected="one picture", found=f"{picture.n_frames} pages")  # type: ignore[attr-defined]
+    if pages > 1:
+        raise fault("UNSUPPORTED_DIMS", path, expected="one picture", found=f"{pages} pages")
     if picture.mode not in _CHANNELS:
         raise fault("UNSUPPORTED_DTYPE", path, expected="grey or RGB", found=f"mode {picture.mode}")
     return picture, _CHANNELS[picture.mode]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from medarch.core.check import CODES
 from medarch.core.dataset import Case, Dataset, Split
-from medarch.core.errors import DatasetError, UsageError
+from medarch.core.errors import DatasetError
+from medarch.io.require_waivable import require_waivable
 from medarch.io.take_inventory import take_inventory
 
 
@@ -41,24 +40,6 @@ def read_dataset(path: Path, *, waive: Sequence[str] = ()) -> Dataset:
         for split in dataset.splits
     )
     return dataset.model_copy(update={"cases": cases, "test_cases": tests, "splits": splits, "waived": tuple(waive)})
-
-
-def require_waivable(codes: Sequence[str]) -> None:
-    """Refuse codes that do not exist or may not be waived.
-
-    Raises:
-        UsageError: with the nearest code, or all that can be waived.
-    """
-    waivable = [code for code, entry in CODES.items() if entry.waivable]
-    for code in codes:
-        if code not in waivable:
-            near = difflib.get_close_matches(code, waivable, n=1)
-            raise UsageError(
-                f"{code} cannot be waived",
-                expected=", ".join(waivable),
-                found=code,
-                fix=f"did you mean {near[0]}?" if near else "correct the data instead",
-            )
 
 
 def _left_out(case: Case, waive: Sequence[str], *, labelled: bool) -> bool:

@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 
 class InstanceNorm(nn.Module):
-    """Normalise each channel of each sample over its voxels (Ulyanov et al. 2016, arXiv:1607.08022), with scale and shift.
+    """Normalise each channel of each sample over its voxels, with scale and shift.
 
-    For ``(B, C, *spatial)``. torch's own instance norm turns channels-last tensors into contiguous ones, which costs a
-    copy before and after; a group norm with one channel a group is the same function and keeps channels-last. Its backward pass on
-    the CPU is six times slower, so training keeps to the instance norm.
+    Source: Ulyanov et al. 2016, arXiv:1607.08022. For ``(B, C, *spatial)``. torch's own instance norm turns
+    channels-last tensors into contiguous ones, which costs a copy before and after; a group norm with one channel a
+    group is the same function and keeps channels-last. Its backward pass on the CPU is six times slower, so training
+    keeps to the instance norm.
     """
 
     def __init__(self, channels: int, *, eps: float = 1e-5) -> None:

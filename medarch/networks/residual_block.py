@@ -11,7 +11,7 @@ from medarch.networks.instance_norm import InstanceNorm
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385, with average-pooling shortcut as in ResNet-D).
+    """Two convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385; average-pooled as in ResNet-D).
 
     ``(B, in, *spatial)`` → ``(B, out, *ceil(spatial / stride))``.
     """

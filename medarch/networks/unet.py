@@ -16,8 +16,8 @@ from medarch.networks.residual_block import ResidualBlock
 class UNet(nn.Module):
     """Encoder-decoder with skips and one segmentation head a resolution.
 
-    Sources: Ronneberger et al. 2015 (arXiv:1505.04597); Isensee et al. 2021 (Nat. Methods 18:203) for strides, kernels and deep
-    supervision; Isensee et al. 2024 (arXiv:2404.09556) for the residual encoder.
+    Sources: Ronneberger et al. 2015 (arXiv:1505.04597); Isensee et al. 2021 (Nat. Methods 18:203) for strides, kernels
+    and deep supervision; Isensee et al. 2024 (arXiv:2404.09556) for the residual encoder.
 
     Input ``(B, C, *spatial)`` with every side a multiple of the product of its strides. Output in training with
     ``deep_supervision``: a list of logits ``(B, heads, *spatial / stride)``, finest first; otherwise the finest alone.

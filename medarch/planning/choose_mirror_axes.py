@@ -10,7 +10,8 @@ from medarch.core.fingerprint import Fingerprint
 from medarch.core.geometry import Triple
 
 SAME_SIDE_SHARE = 0.95
-"""Two classes are arranged along a body axis when one lies on the same side of the other in at least this share of the cases."""
+"""Two classes are arranged along a body axis when one lies on the same side of the other in at least this share of
+the cases."""
 FEWEST_CASES = 4
 CLEAR_GAP_MM = 1.0
 """Centroids nearer than this are not in any order."""
@@ -20,9 +21,10 @@ BODY_AXES = ("left-right", "front-back", "head-foot")
 def choose_mirror_axes(fingerprint: Fingerprint, *, orientation: str, axes: Triple) -> tuple[tuple[int, ...], str]:
     """Return the network axes to mirror, and why.
 
-    nnU-Net mirrors along every axis; where position tells classes apart (left from right kidney, the anterior from the posterior
-    hippocampus) that teaches the network to confuse them (its issues #80, #219, #869, #1110, #1613, #1834, #2225, #2654). Here an axis
-    along which two classes are always arranged in one order is left alone, which also halves the time of prediction.
+    nnU-Net mirrors along every axis; where position tells classes apart (left from right kidney, the anterior from the
+    posterior hippocampus) that teaches the network to confuse them (its issues #80, #219, #869, #1110, #1613, #1834,
+    #2225, #2654). Here an axis along which two classes are always arranged in one order is left alone, which also
+    halves the time of prediction.
 
     Args:
         fingerprint: with the centroids of the labels.

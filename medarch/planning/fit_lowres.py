@@ -49,12 +49,15 @@ def fit_lowres(builder: ConfigurationBuilder, grid: TargetGrid, full: PatchFit) 
         shape = tuple(max(1, round(float(size))) for size in median)
         fit = builder.fit(spacing, shape, dataset_voxels=voxels * builder.fingerprint.num_training)
         found, view = LowresFit(fit, spacing.copy(), shape), _view(fit, voxels)
+    saving = full_voxels / voxels
+    why = ""
     if found is None:
         why = f"a full-resolution patch sees {full_view:.0%} of the median case, {WANTED_VIEW:.0%} are enough"
-        return None, Reason(decision="3d_lowres", value="not planned", because=why)
-    saving = full_voxels / voxels
-    if saving < LEAST_SAVING:
+    elif saving < LEAST_SAVING:
         why = f"it would have only {saving:.2g} times fewer voxels than 3d_fullres, {LEAST_SAVING} times are wanted"
+    elif not found.fit.pools:
+        why = "its patch cannot be pooled once"
+    if found is None or why:
         return None, Reason(decision="3d_lowres", value="not planned", because=why)
     why = (
         f"a full-resolution patch sees {full_view:.1%} of the median case; at this spacing it sees "

@@ -33,6 +33,11 @@ class PatchFit:
     shrunk: int
     """Times that the first patch was made smaller."""
 
+    @property
+    def pools(self) -> bool:
+        """Whether the patch can be pooled at all, so that a U-Net is one."""
+        return len(self.topology.strides) > 1
+
 
 def fit_patch(
     spacing_mm: Sequence[float],
@@ -42,6 +47,7 @@ def fit_patch(
     memory_gb: float,
     heads: int,
     dataset_voxels: float,
+    must_pool: bool = True,
 ) -> PatchFit:
     """Shrink the first patch along its relatively largest axis until it fits, then fill the budget with the batch.
 
@@ -52,6 +58,7 @@ def fit_patch(
         memory_gb: memory the budget is scaled to.
         heads: entries of the label scheme, background and ignore included.
         dataset_voxels: voxels of the whole dataset at that spacing.
+        must_pool: refuse a patch that is too small to be pooled once; nnU-Net plans a network without a decoder then.
 
     Raises:
         PlanError: not even the smallest patch fits, or the images are too small to be pooled.
@@ -66,18 +73,23 @@ def fit_patch(
         topology = _shrink(topology, spacing_mm, median_shape, memory_gb)
         elements = _elements(topology, heads, preset)
         shrunk += 1
-    if len(topology.strides) == 1:
-        raise PlanError(
-            "the images or the memory are too small for a U-Net",
-            expected="12 voxels or more along the finest axis, or 8 along two of similar spacing",
-            found=f"a patch of {'×'.join(map(str, topology.patch_voxels))} voxels, which cannot be pooled once",
-            fix="plan with another target_spacing_mm or more memory_gb",
-        )
+    if must_pool and len(topology.strides) == 1:
+        raise cannot_pool(topology)
     memory_batch = round(budget / elements * REFERENCE_BATCH[dim])
     patch_size = float(np.prod(topology.patch_voxels, dtype=np.float64))
     dataset_batch = round(dataset_voxels * preset.dataset_share / patch_size)
     batch_size = max(min(memory_batch, dataset_batch), MINIMUM_BATCH)
     return PatchFit(topology, batch_size, elements, budget, memory_batch, dataset_batch, shrunk)
+
+
+def cannot_pool(topology: UNetTopology) -> PlanError:
+    """Return the error of a patch that is too small for a U-Net."""
+    return PlanError(
+        "the images or the memory are too small for a U-Net",
+        expected="12 voxels or more along the finest axis, or 8 along two of similar spacing",
+        found=f"a patch of {'×'.join(map(str, topology.patch_voxels))} voxels, which cannot be pooled once",
+        fix="plan with another target_spacing_mm or more memory_gb",
+    )
 
 
 def _first_patch(spacing_mm: Sequence[float], median_shape: Sequence[float]) -> list[float]:

@@ -19,7 +19,8 @@ def measure_step_seconds(plan: Plan, configuration: Configuration, *, batch_size
     """Time forward, loss and backward of the configuration's network with random weights and data.
 
     Returns:
-        Seconds for ``batch_size`` patches: the fastest of three steps, because other programs only ever make one slower.
+        Seconds for ``batch_size`` patches: the fastest of three steps, because other programs only ever make one
+        slower.
     """
     divisor = [math.prod(axis) for axis in zip(*configuration.network.strides, strict=True)]
     patch = list(configuration.patch_voxels)

@@ -44,7 +44,7 @@ class ConfigurationBuilder:
         return choose_normalisation(self.fingerprint, self.channels)
 
     def fit(self, spacing_mm: Floats, median_shape: Floats, *, dataset_voxels: float | None = None) -> PatchFit:
-        """Find patch, topology and batch at a spacing.
+        """Find patch, topology and batch at a spacing; the patch may be too small for a U-Net (``pools``).
 
         Args:
             spacing_mm: of the 2 or 3 network axes.
@@ -60,6 +60,7 @@ class ConfigurationBuilder:
             memory_gb=self.memory_gb,
             heads=len(self.labels.labels),
             dataset_voxels=dataset_voxels,
+            must_pool=False,
         )
 
     def build(

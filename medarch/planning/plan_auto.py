@@ -33,18 +33,20 @@ from medarch.planning.unet_topology import UNetTopology
 MEMORY_SHARE = 0.9
 """Share of the device's free memory a plan may fill."""
 WIDTHS = (32, 24, 16)
-"""First-stage channels, tried from the widest; wider nets are better per step, narrower ones take more steps in a given time."""
+"""First-stage channels, tried from the widest; wider nets are better per step, narrower ones take more steps in a
+given time."""
 MOST_FEATURES = {2: 512, 3: 320}
 ENOUGH_STEPS = 2000
-"""A budgeted run should take at least so many steps; below, width is given up (a 16-wide net with 2,000 steps of 2 hippocampus patches
-reaches 0.86 DSC, a 32-wide one with 600 steps 0.83; `docs/planning.md`)."""
+"""A budgeted run should take at least so many steps; below, width is given up (a 16-wide net with 2,000 steps of 2
+hippocampus patches reaches 0.86 DSC, a 32-wide one with 600 steps 0.83; `docs/planning.md`)."""
 MANY_STEPS = 20_000
 """Above this the time goes into larger batches instead."""
 SMALLEST_BATCH = 2
 DATASET_SHARE = 0.05
 """A batch holds at most this share of the dataset's voxels (nnU-Net's rule)."""
 OPEN_ENDED = {"epochs": 250, "iterations_per_epoch": 250, "patience_epochs": 50}
-"""Without a time budget. Easy datasets reach 99 % of their end value by epoch 40 (`docs/planning.md`); hard ones use all."""
+"""Without a time budget. Easy datasets reach 99 % of their end value by epoch 40 (`docs/planning.md`); hard ones use
+all."""
 EPOCHS_IN_BUDGET = 30
 LOOP_OVERHEAD = 1.25
 """Data loading, augmentation, optimiser and validation on top of the bare step."""
@@ -72,8 +74,8 @@ def plan_auto(
 ) -> Plan:
     """Plan for a device and a time budget.
 
-    Target spacing, normalisation, topology rule and data handling are nnU-Net's, which are hard to beat; patch, width, batch and schedule
-    come from what a step costs here.
+    Target spacing, normalisation, topology rule and data handling are nnU-Net's, which are hard to beat; patch, width,
+    batch and schedule come from what a step costs here.
 
     Args:
         fingerprint: of the dataset.
@@ -144,8 +146,8 @@ def _orientation(fingerprint: Fingerprint) -> tuple[str, str]:
     if len(counts) == 1:
         return common, f"all {number} cases are stored so; a case that comes otherwise is turned before it is predicted"
     return common, (
-        f"{number} of {len(fingerprint.cases)} cases are stored so ({dict(counts)}); the others are turned, so that left is "
-        "left for the network"
+        f"{number} of {len(fingerprint.cases)} cases are stored so ({dict(counts)}); the others are turned, so that "
+        "left is left for the network"
     )
 
 
@@ -154,7 +156,8 @@ def _budget_reason(budget: Budget) -> Reason:
     return Reason(
         decision="budget",
         value=f"{budget.memory_bytes / 2**30:.1f} GiB, {time}, {budget.precision}",
-        because=f"{budget.device.kind} device {budget.device.name} with {budget.device.memory_bytes / 2**30:.1f} GiB free; "
+        because=f"{budget.device.kind} device {budget.device.name} with "
+        f"{budget.device.memory_bytes / 2**30:.1f} GiB free; "
         f"{MEMORY_SHARE:.0%} of it may be planned with unless --memory says otherwise",
     )
 
@@ -342,19 +345,17 @@ class _Search:
     def _schedule(self, configuration: Configuration, seconds: float) -> Configuration:
         training: TrainingPlan = configuration.training.model_copy(
             update={
-                "optimizer": "adamw",
-                "learning_rate": 2e-3,
-                "weight_decay": 1e-2,
-                "schedule": "cosine",
-                "warmup_share": 0.05,
+                "learning_rate": 4e-2,
+                "momentum": 0.95,
                 "weight_average_decay": 0.99,
                 "validation_iterations": 10,
             }
         )
         self._say(
             "optimiser",
-            "AdamW, learning rate 0.002, cosine, averaged weights",
-            "reaches nnU-Net's SGD result in a fraction of the steps on every dataset tried (docs/planning.md)",
+            "SGD, momentum 0.95, learning rate 0.04, averaged weights",
+            "nnU-Net's momentum of 0.99 needs a thousand steps to get going; 0.95 with four times the learning rate does not, "
+            "and averaging makes up for small batches (docs/planning.md)",
         )
         if self.budget.time_s is None:
             training = training.model_copy(update=OPEN_ENDED | {"validation_iterations": 25})

@@ -10,6 +10,7 @@ from medarch.core.labels import LabelScheme
 from medarch.core.plan import Configuration, Plan, Reason
 from medarch.planning.explain_configuration import explain_configuration, explain_dataset
 from medarch.planning.fit_lowres import fit_lowres
+from medarch.planning.fit_patch import cannot_pool
 from medarch.planning.nnunet_configuration import ConfigurationBuilder
 from medarch.planning.nnunet_presets import NNUNET_PRESETS, PresetName
 from medarch.planning.target_spacing import TargetGrid, target_grid
@@ -27,8 +28,8 @@ def plan_nnunet(
 ) -> Plan:
     """Plan exactly as nnU-Net v2.8 does, from the fingerprint alone (Isensee et al. 2021; 2024 for ResEnc M, L, XL).
 
-    Where nnU-Net fails (an axis of one voxel that is not the coarsest, no patch of the budget) this plans 2D only, or
-    says so.
+    Where nnU-Net fails this leaves out what cannot work: 3D for images with an axis of one voxel, whichever it is, and
+    networks for patches too small to be pooled.
 
     Args:
         fingerprint: of the dataset.
@@ -40,7 +41,7 @@ def plan_nnunet(
         target_spacing_mm: replaces the full-resolution spacing, along file axes i, j, k.
 
     Returns:
-        A plan with ``2d`` and, for volumes, ``3d_fullres``; with ``3d_lowres`` and ``3d_cascade_fullres`` when a
+        A plan with ``2d`` and, for volumes, ``3d_fullres``; also with ``3d_lowres`` and ``3d_cascade_fullres`` when a
         full-resolution patch sees too little of a case.
 
     Raises:
@@ -76,21 +77,37 @@ def plan_nnunet(
 
 
 def _configurations(builder: ConfigurationBuilder, grid: TargetGrid) -> tuple[dict[str, Configuration], list[Reason]]:
+    found: dict[str, Configuration] = {}
+    reasons: list[Reason] = []
     flat = builder.fit(grid.spacing_mm[1:], grid.median_shape[1:])
-    found = {"2d": builder.build("2d", flat, grid.spacing_mm[1:], grid.median_shape[1:], batch_dice=True)}
-    reasons = explain_configuration(found["2d"], flat)
+    if flat.pools:
+        found["2d"] = builder.build("2d", flat, grid.spacing_mm[1:], grid.median_shape[1:], batch_dice=True)
+        reasons += explain_configuration(found["2d"], flat)
+    else:
+        reasons.append(Reason(decision="2d", value="not planned", because=cannot_pool(flat.topology).found))
     if grid.median_shape[0] == 1:
         why = f"the cases have one voxel along network axis 0 (file axis {grid.axes[0]}): they are 2D images"
-        return found, [*reasons, Reason(decision="3d_fullres", value="not planned", because=why)]
+        reasons.append(Reason(decision="3d_fullres", value="not planned", because=why))
+    else:
+        volumes, why_volumes = _volumes(builder, grid)
+        found |= volumes
+        reasons += why_volumes
+    if not found:
+        raise cannot_pool(flat.topology)
+    return found, reasons
+
+
+def _volumes(builder: ConfigurationBuilder, grid: TargetGrid) -> tuple[dict[str, Configuration], list[Reason]]:
     full = builder.fit(grid.spacing_mm, grid.median_shape)
+    if not full.pools:
+        return {}, [Reason(decision="3d_fullres", value="not planned", because=cannot_pool(full.topology).found)]
     low, low_reason = fit_lowres(builder, grid, full)
     # Dice over the batch suits patches that see a small part of a case; these exist only beside a lowres stage.
     fullres = builder.build("3d_fullres", full, grid.spacing_mm, grid.median_shape, batch_dice=low is not None)
-    found["3d_fullres"] = fullres
-    reasons += [*explain_configuration(fullres, full), low_reason]
-    if low is not None:
-        lowres = builder.build("3d_lowres", low.fit, low.spacing_mm, low.median_shape, batch_dice=False)
-        found["3d_lowres"] = lowres.model_copy(update={"next_stage": "3d_cascade_fullres"})
-        found["3d_cascade_fullres"] = builder.cascade(fullres)
-        reasons += explain_configuration(found["3d_lowres"], low.fit)
-    return found, reasons
+    reasons = [*explain_configuration(fullres, full), low_reason]
+    if low is None:
+        return {"3d_fullres": fullres}, reasons
+    lowres = builder.build("3d_lowres", low.fit, low.spacing_mm, low.median_shape, batch_dice=False)
+    lowres = lowres.model_copy(update={"next_stage": "3d_cascade_fullres"})
+    found = {"3d_fullres": fullres, "3d_lowres": lowres, "3d_cascade_fullres": builder.cascade(fullres)}
+    return found, [*reasons, *explain_configuration(lowres, low.fit)]

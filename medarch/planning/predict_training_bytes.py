@@ -34,7 +34,8 @@ class StepCost:
 def predict_training_bytes(plan: Plan, configuration: Configuration, *, batch_size: int, device: str) -> StepCost:
     """Run forward, loss and backward on tensors without data and watch what is allocated.
 
-    Exact for tensors; kernel workspaces and the context are added as stated bounds. Takes one to three seconds at any patch size.
+    Exact for tensors; kernel workspaces and the context are added as stated bounds. Takes one to three seconds at any
+    patch size.
 
     Args:
         plan: for the task.

@@ -23,17 +23,16 @@ def nonzero_box(images: np.ndarray) -> Box:
     box: list[tuple[int, int]] = []
     inner = images
     for axis in (1, 2, 3):
-        size = inner.shape[axis]
-        start = _first_filled(inner, axis, range(size))
+        planes = inner.swapaxes(0, axis)
+        start = _first_filled(planes, range(len(planes)))
         if start is None:
             return (0, images.shape[1]), (0, images.shape[2]), (0, images.shape[3])
-        last = _first_filled(inner, axis, range(size - 1, start - 1, -1))
+        last = _first_filled(planes, range(len(planes) - 1, start, -1))
         stop = (start if last is None else last) + 1
-        inner = np.moveaxis(np.moveaxis(inner, axis, 0)[start:stop], 0, axis)
+        inner = planes[start:stop].swapaxes(0, axis)
         box.append((start, stop))
     return box[0], box[1], box[2]
 
 
-def _first_filled(images: np.ndarray, axis: int, positions: range) -> int | None:
-    planes = np.moveaxis(images, axis, 0)
+def _first_filled(planes: np.ndarray, positions: range) -> int | None:
     return next((position for position in positions if planes[position].any()), None)

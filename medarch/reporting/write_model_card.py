@@ -47,7 +47,8 @@ def write_model_card(
         "",
         f"- Task: {plan.task} of {', '.join(plan.labels.foreground_names)}",
         f"- Input: {', '.join(plan.channels)}; any grid and orientation",
-        f"- Network: {configuration.network.architecture}, features {'-'.join(map(str, configuration.network.features))}, "
+        f"- Network: {configuration.network.architecture}, "
+        f"features {'-'.join(map(str, configuration.network.features))}, "
         f"patch {patch}, batch {configuration.batch_size}",
         f"- Training data: {len(dataset.cases)} cases of {dataset.name}. Licence: {dataset.licence or 'not stated'}",
         "",

@@ -8,7 +8,9 @@ SMOOTH = 1e-5
 
 
 def dice_loss(probabilities: Tensor, target: Tensor, *, mask: Tensor | None = None, over_batch: bool) -> Tensor:
-    """Negative mean soft Dice (Milletari et al. 2016, arXiv:1606.04797; Drozdzal et al. 2016 for the linear denominator).
+    """Negative mean soft Dice.
+
+    Sources: Milletari et al. 2016, arXiv:1606.04797; Drozdzal et al. 2016 for the linear denominator.
 
     Args:
         probabilities: ``(B, K, *spatial)`` of the scored classes.

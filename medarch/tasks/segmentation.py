@@ -15,7 +15,10 @@ from medarch.tasks.task import Outputs, Task
 
 
 class Segmentation(Task):
-    """Dice + cross-entropy on labels, or Dice + binary cross-entropy on regions, at every resolution (nnU-Net, section 1.15 of its rules)."""
+    """Dice + cross-entropy on labels, or Dice + binary cross-entropy on regions, at every resolution.
+
+    Source: section 1.15 of nnU-Net's rules.
+    """
 
     name = "segmentation"
 

@@ -16,10 +16,10 @@ Outputs: TypeAlias = "Tensor | Sequence[Tensor]"
 
 
 class Task(ABC):
-    """One science. The trainer draws patches, moves and augments them and steps; the predictor tiles and blends; all else is here.
+    """One science: all but what the trainer does (patches, augmentation, steps) and the predictor (tiles, blending).
 
-    A batch holds ``image`` ``(B, C, *patch)`` float and, when the task has a target that moves with the image, ``label``
-    ``(B, 1, *patch)`` integer, -1 outside the case.
+    A batch holds ``image`` ``(B, C, *patch)`` float and, when the task has a target that moves with the image,
+    ``label`` ``(B, 1, *patch)`` integer, -1 outside the case.
     """
 
     name: ClassVar[str]
@@ -34,7 +34,7 @@ class Task(ABC):
 
     @abstractmethod
     def focus_values(self, present: Sequence[int]) -> list[tuple[int, ...]]:
-        """Groups of label values that a forced patch may be centred on, one group a class; a class is drawn, then a voxel."""
+        """Groups of label values that a forced patch may be centred on: a group is drawn, then a voxel of it."""
 
     @abstractmethod
     def target(self, label: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, tally: Tensor) -> Mapping[str, float]:
-        """Online validation score, higher is better; ``mean`` drives the choice of the best epoch and the plateau stop."""
+        """Online validation score, higher is better; ``mean`` chooses the best epoch and drives the plateau stop."""
 
     @abstractmethod
     def probabilities(self, scores: np.ndarray) -> np.ndarray:

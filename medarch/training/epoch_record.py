@@ -14,7 +14,8 @@ from medarch.core.files import atomic_path, write_text
 from medarch.training.training_module import TrainingModule
 
 COLUMNS = (
-    "epoch", "iteration", "train_loss", "validation_loss", "validation_score", "smoothed_score", "learning_rate", "seconds",
+    "epoch", "iteration", "train_loss", "validation_loss", "validation_score", "smoothed_score", "learning_rate",
+    "seconds",
 )  # fmt: skip
 
 

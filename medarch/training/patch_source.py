@@ -42,8 +42,8 @@ class PatchSource(Dataset[RawBatch]):
     """``source[n]`` is batch ``n``.
 
     Sampling follows nnU-Net (section 1.13 of its rules): cases uniformly with replacement; the last third of a batch is
-    centred on a voxel of a class drawn uniformly among those the case has. Patches stay inside the case where it is large enough,
-    and are centred on it where it is not.
+    centred on a voxel of a class drawn uniformly among those the case has. Patches stay inside the case where it is
+    large enough, and are centred on it where it is not.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class PatchSource(Dataset[RawBatch]):
         return None
 
     def _clip(self, case: str, box: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Limit a source box to the case, plus one voxel of outside so that interpolation fades as at a padded border."""
+        """Limit a source box to the case, plus one voxel of outside so that interpolation fades as at padding."""
         clipped = []
         for (start, stop), side in zip(box, self.store.shape(case), strict=True):
             low = min(max(start, -1), side)

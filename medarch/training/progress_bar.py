@@ -12,7 +12,7 @@ from medarch.training.training_module import TrainingModule
 
 
 class ProgressBar(Callback):
-    """Percent of the run, epoch, loss, validation score and the time left; one line an epoch when stderr is no terminal."""
+    """Percent of the run, epoch, loss, validation score and time left; one line an epoch when stderr is no terminal."""
 
     def __init__(self) -> None:
         self.bar: Any = None

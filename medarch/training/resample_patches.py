@@ -15,7 +15,7 @@ OUTSIDE = -1
 
 
 def patch_matrix(rotation: np.ndarray, scale: float) -> np.ndarray:
-    """``(3, 3)`` matrix from a step in the patch to a step in the case: rotation about axes 0, 1, 2 in turn, times scale."""
+    """``(3, 3)`` matrix from a step in the patch to one in the case: rotation about axes 0, 1, 2, times scale."""
     matrix = np.eye(3) * scale
     for axis, angle in enumerate(rotation):
         first, second = (other for other in range(3) if other != axis)
@@ -46,7 +46,7 @@ def source_box(matrix: np.ndarray, centre: np.ndarray, patch: Sequence[int]) -> 
 def sampling_theta(
     matrix: np.ndarray, centre: np.ndarray, *, patch: Sequence[int], source: Sequence[int]
 ) -> np.ndarray:
-    """``(3, 4)`` matrix for ``F.affine_grid`` (align_corners=False) that samples a patch from an array of shape ``source``.
+    """``(3, 4)`` matrix for ``F.affine_grid`` (align_corners=False) that samples a patch from an array.
 
     Args:
         matrix: from :func:`patch_matrix`.

@@ -152,11 +152,13 @@ def _check_same_plan(stored: str, current: str, folder: Path) -> None:
 
 
 def _out_of_memory(configuration: Configuration, device: str) -> OutOfMemoryError:
+    patch = "×".join(map(str, configuration.patch_voxels))
     return OutOfMemoryError(
         f"the {device} device ran out of memory while training {configuration.name}",
-        expected=f"room for batch {configuration.batch_size} of {'×'.join(map(str, configuration.patch_voxels))} voxels",
+        expected=f"room for batch {configuration.batch_size} of {patch} voxels",
         found="an allocation failed",
-        fix="plan again with a smaller --memory; or lower batch_size, then patch_voxels, or set precision to bf16 in plan.json",
+        fix="plan again with a smaller --memory; or lower batch_size, then patch_voxels, or set precision to bf16 "
+        "in plan.json",
     )
 
 

@@ -61,7 +61,7 @@ class TrainingModule(LightningModule):
         )
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
-        """This epoch's batches; Lightning asks anew each epoch."""
+        """Batches of the present epoch; Lightning asks anew each epoch."""
         return self._loader("train", self.plan.iterations_per_epoch * self.plan.accumulate, self.current_epoch)
 
     def val_dataloader(self) -> DataLoader[RawBatch]:

@@ -47,7 +47,7 @@ def test_deep_supervision_gives_one_output_a_resolution_and_gradients_everywhere
         unet(architecture, dim=dim, base=4, strides=((1,) * dim, (2,) * dim, (1, *(2,) * (dim - 1)), (2,) * dim))
     )
     outputs = network(torch.randn(2, 1, *(8, 16, 16)[:dim]))
-    assert [tuple(output.shape[2:]) for output in outputs][0] == (8, 16, 16)[:dim]
+    assert outputs[0].shape[2:] == (8, 16, 16)[:dim]
     assert len(outputs) == 3
     sum(output.square().mean() for output in outputs).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
@@ -80,5 +80,5 @@ def test_an_unknown_architecture_names_the_nearest():
 
 
 def test_a_topology_that_does_not_fit_is_refused():
-    with pytest.raises(PlanError, match="do not fit|does not fit"):
+    with pytest.raises(PlanError, match="does not fit"):
         build_network(unet(strides=((1, 1, 1), (2, 2, 2))))
