@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from medarch.core.dataset import Dataset
 from medarch.core.errors import ModelError
 from medarch.core.plan import Configuration, Plan
 from medarch.core.record import Record
@@ -40,6 +41,8 @@ class Model:
     networks: tuple[nn.Module, ...]
     device: torch.device
     dtype: torch.dtype
+    waived: tuple[str, ...] = ()
+    """Check codes that were waived for the training data and so hold for new cases too."""
 
 
 def weights_name(fold: int | str) -> str:
@@ -92,7 +95,9 @@ def load_model(
         path = folder / weights_name(fold)
         digest.update(_file_sha256(path))
         networks.append(_load_network(path, task, device=target, dtype=dtype))
-    return Model(folder, digest.hexdigest(), plan, configuration, task, tuple(networks), target, dtype)
+    record = folder / "dataset.json"
+    waived = Dataset.load(record).waived if record.exists() else ()
+    return Model(folder, digest.hexdigest(), plan, configuration, task, tuple(networks), target, dtype, waived)
 
 
 def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.dtype) -> nn.Module:

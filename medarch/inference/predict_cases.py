@@ -120,7 +120,8 @@ def _run(
 
 
 def _prepare(model: Model, case: Case) -> PreparedArrays:
-    volumes = read_case(Case(id=case.id, images=case.images), channels=len(model.plan.channels))
+    images = Case(id=case.id, images=case.images)
+    volumes = read_case(images, channels=len(model.plan.channels), waived=model.waived)
     recipe = model.configuration.preprocessing
     return prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
 
