@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from medarch.core.plan import Configuration
 from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.sample_locations import ANNOTATED
 from medarch.tasks.task import Task
 from medarch.training.draw_augmentation import Draw, draw_augmentation
 from medarch.training.resample_patches import OUTSIDE, keep_axis_0, patch_matrix, sampling_theta, source_box
@@ -130,8 +131,7 @@ class PatchSource(Dataset[RawBatch]):
         if forced and groups:
             values: Sequence[int] = groups[int(rng.integers(len(groups)))]
         else:
-            ignore = self.task.plan.labels.ignore_value
-            values = [value for value, voxels in locations.items() if len(voxels) and value != ignore and value >= 0]
+            values = [ANNOTATED] if ANNOTATED in locations else present
         candidates = [locations[value] for value in values]
         total = sum(map(len, candidates))
         if not total:

@@ -1,9 +1,10 @@
-"""Prediction of 20 hippocampus cases from one set of weights: medarch against `nnUNetv2_predict -device cpu`, end to end.
+"""Prediction of 20 hippocampus cases from one set of weights: medarch against `nnUNetv2_predict -device cpu`.
 
     python pipelines/benchmarks/predict_small.py [--runs 3]
 
-nnU-Net trains its default 3d_fullres network for a minute, so that the output is not empty; the weights are carried over into medarch's
-network of the same plan. Both then predict the same files from a fresh process, with all mirror axes, and the label maps are compared.
+End to end, from fresh processes. nnU-Net trains its default 3d_fullres network for a minute, so that the output is not
+empty; the weights are carried over into medarch's network of the same plan. Both then predict the same files, with all
+mirror axes, and the label maps are compared.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def main() -> None:
         ours.append(measure(command, log=scratch / "ours.log"))
         print(f"medarch {ours[-1].wall_s:.1f} s", flush=True)
         rival = [
-            peer.parent / "nnUNetv2_predict", "-i", inputs["nnunet"], "-o", scratch / "theirs", "-d", "4", "-c", "3d_fullres",
-            "-f", "0", "-tr", "BudgetTrainer", "-device", "cpu",
+            peer.parent / "nnUNetv2_predict", "-i", inputs["nnunet"], "-o", scratch / "theirs",
+            "-d", "4", "-c", "3d_fullres", "-f", "0", "-tr", "BudgetTrainer", "-device", "cpu",
         ]  # fmt: skip
         theirs.append(measure(rival, log=scratch / "theirs.log", env=environment))
         print(f"nnU-Net {theirs[-1].wall_s:.1f} s", flush=True)
@@ -62,7 +63,9 @@ def main() -> None:
     labels = api.PlanFolder.load(model.parent.parent).plan.labels
     agreement = evaluate(scratch / "ours", scratch / "theirs", labels=labels)
     worst = min(row.values["dsc"] or 0.0 for row in agreement.rows)
-    print(f"\n{ratio:.1f} times faster; Dice between both: mean {agreement.mean():.5f}, worst class and case {worst:.5f}")
+    print(
+        f"\n{ratio:.1f} times faster; Dice between both: mean {agreement.mean():.5f}, worst class and case {worst:.5f}"
+    )
 
 
 def parse_arguments() -> argparse.Namespace:

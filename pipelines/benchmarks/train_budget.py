@@ -2,10 +2,10 @@
 
     python pipelines/benchmarks/train_budget.py --minutes 15
 
-Same cases, same split, same seconds of training on this machine, one after the other with nothing beside them. Preprocessing
-and the prediction of the 52 validation cases lie outside the budget on both sides. nnU-Net's schedule is fitted to the budget
-(peer_trainers/budget_trainer.py). Both folders of predictions are measured by the same code. "Time to 0.80" is read from
-each side's own online validation score on random validation patches.
+Same cases, same split, same seconds of training on this machine, one after the other with nothing beside them.
+Preprocessing and the prediction of the 52 validation cases lie outside the budget on both sides. nnU-Net's schedule is
+fitted to the budget (peer_trainers/budget_trainer.py). Both folders of predictions are measured by the same code. "Time
+to 0.80" is read from each side's own online score on random validation patches.
 """
 
 from __future__ import annotations
@@ -83,7 +83,17 @@ def run_theirs(peer: Path, dataset: Path, scratch: Path, minutes: float) -> dict
     }
     if not raw.exists():
         link_raw(dataset, raw)
-        prepare = [peer.parent / "nnUNetv2_plan_and_preprocess", "-d", "4", "-c", "3d_fullres", "-npfp", "2", "-np", "2"]
+        prepare = [
+            peer.parent / "nnUNetv2_plan_and_preprocess",
+            "-d",
+            "4",
+            "-c",
+            "3d_fullres",
+            "-npfp",
+            "2",
+            "-np",
+            "2",
+        ]
         measure(prepare, log=scratch / "nnunet_prepare.log", env=environment)
     run = scratch / "nnUNet_results" / PEER_NAME / "BudgetTrainer__nnUNetPlans__3d_fullres" / "fold_0"
     train = [peer.parent / "nnUNetv2_train", "4", "3d_fullres", "0", "-tr", "BudgetTrainer", "-device", "cpu"]

@@ -12,8 +12,9 @@ from medarch.core.labels import LabelScheme
 from medarch.core.plan import Device
 from medarch.planning.choose_mirror_axes import choose_mirror_axes
 from medarch.planning.measure_step_seconds import measure_step_seconds
-from medarch.planning.plan_auto import Budget, plan_auto
+from medarch.planning.plan_auto import plan_auto
 from medarch.planning.predict_training_bytes import CONTEXT_BYTES, WORKSPACE_SHARE, predict_training_bytes
+from medarch.planning.search_configuration import Budget
 from medarch.tasks.create_task import create_task
 
 LABELS = LabelScheme(labels={"background": 0, "left": 1, "right": 2})

@@ -1,23 +1,24 @@
 """Runs inside nnU-Net's environment: its own trainer, given a wall-clock instead of a number of epochs.
 
-Stock nnU-Net would spend 15 minutes on a CPU within its first epoch of 250 steps, at the full learning rate, and write no checkpoint.
-Here its learning rate comes down to its end exactly when the time is used up, and epochs are short, which is kinder than stock.
+Stock nnU-Net would spend 15 minutes on a CPU within its first epoch of 250 steps, at the full learning rate, and write
+no checkpoint. Here its learning rate comes down to its end exactly when the time is used up, and epochs are short:
+kinder than stock.
 """
 
 import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
-
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 
 class BudgetTrainer(nnUNetTrainer):
     """nnU-Net's default trainer under MEDARCH_BUDGET_S seconds of training."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.budget_s = float(os.environ["MEDARCH_BUDGET_S"])
         self.num_iterations_per_epoch = 5
@@ -27,7 +28,8 @@ class BudgetTrainer(nnUNetTrainer):
         self.started = None
         self.curve = []
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One step at the learning rate of the time that is left."""
         if self.started is None:
             self.started = time.monotonic()
         left = max(0.0, 1.0 - (time.monotonic() - self.started) / self.budget_s)
@@ -35,7 +37,8 @@ class BudgetTrainer(nnUNetTrainer):
             group["lr"] = self.initial_lr * left**0.9
         return super().train_step(batch)
 
-    def run_training(self):
+    def run_training(self) -> None:
+        """Train until the time is used up."""
         self.on_train_start()
         # A picture an epoch costs a second; it is not part of learning.
         self.logger.plot_progress_png = lambda folder: None

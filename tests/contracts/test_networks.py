@@ -1,0 +1,82 @@
+"""What the rest of the house expects of every network of the registry; a new one is tested by being registered."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from small_plan import small_network
+
+from medarch.networks.build_network import REGISTRY, build_network
+from medarch.networks.conv_block import ConvBlock
+
+PATCH = {2: (8, 16), 3: (4, 16, 16)}
+LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
+pytestmark = [pytest.mark.parametrize("architecture", sorted(REGISTRY)), pytest.mark.parametrize("dim", [2, 3])]
+
+
+def network_of(architecture, dim, **changes):
+    """A network away from its start, where some weights are 0 on purpose."""
+    generator = torch.Generator().manual_seed(0)
+    network = build_network(small_network(architecture, dim=dim, in_channels=2, **changes))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return network
+
+
+def images(dim, batch=2):
+    return torch.randn(batch, 2, *PATCH[dim], generator=torch.Generator().manual_seed(1))
+
+
+def test_training_gives_one_output_a_resolution_finest_first(architecture, dim):
+    plan = small_network(architecture, dim=dim)
+    outputs = network_of(architecture, dim).train()(images(dim))
+    sides, expected = list(PATCH[dim]), []
+    for stride in plan.strides[:-1]:
+        sides = [side // step for side, step in zip(sides, stride, strict=True)]
+        expected.append((2, 3, *sides))
+    assert [tuple(output.shape) for output in outputs] == expected
+
+
+def test_without_deep_supervision_there_is_one_output(architecture, dim):
+    output = network_of(architecture, dim, deep_supervision=False).train()(images(dim))
+    assert output.shape == (2, 3, *PATCH[dim])
+
+
+@torch.no_grad()
+def test_evaluation_gives_the_finest_output_and_does_not_mix_samples(architecture, dim):
+    network, x = network_of(architecture, dim).eval(), images(dim)
+    both = network(x)
+    assert both.shape == (2, 3, *PATCH[dim])
+    torch.testing.assert_close(both[1:], network(x[1:]), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_memory_layout_does_not_change_the_result(architecture, dim):
+    network, x = network_of(architecture, dim).eval(), images(dim)
+    plain = network(x)
+    last = network.to(memory_format=LAYOUT[dim])(x.to(memory_format=LAYOUT[dim]))
+    torch.testing.assert_close(plain, last, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_weights_survive_a_file(architecture, dim, tmp_path):
+    network, x = network_of(architecture, dim).eval(), images(dim)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    with torch.device("meta"):
+        again = build_network(small_network(architecture, dim=dim, in_channels=2))
+    again.load_state_dict(load_file(tmp_path / "weights.safetensors"), assign=True)
+    assert torch.equal(again.eval()(x), network(x))
+
+
+def test_every_parameter_matters(architecture, dim):
+    network = network_of(architecture, dim).double().train()
+    outputs = network(images(dim).double())
+    sum((output * torch.randn_like(output)).sum() for output in outputs).backward()
+    # A shift just before an instance norm is taken out again by it; nnU-Net has these biases, so its weights fit.
+    without_effect = {id(block[0].bias) for block in network.modules() if isinstance(block, ConvBlock)}
+    dead = [
+        name
+        for name, parameter in network.named_parameters()
+        if id(parameter) not in without_effect and (parameter.grad is None or (parameter.grad.abs() < 1e-9).all())
+    ]
+    assert dead == []

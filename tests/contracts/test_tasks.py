@@ -1,0 +1,97 @@
+"""What the trainer and the predictor expect of every task; a new task is tested by being registered."""
+
+import numpy as np
+import pytest
+import torch
+from small_plan import small_plan
+
+from medarch.planning.predict_training_bytes import predict_training_bytes
+from medarch.tasks.create_task import TASKS, create_task
+
+
+@pytest.fixture(params=sorted(TASKS))
+def plan(request):
+    return small_plan(task=request.param)
+
+
+@pytest.fixture
+def task(plan):
+    return create_task(plan, plan.configuration())
+
+
+def batch(task, *, seed=0):
+    configuration = task.configuration
+    shape = (configuration.batch_size, 1, *configuration.patch_voxels)
+    values = task.plan.labels.values
+    rng = np.random.default_rng(seed)
+    label = torch.from_numpy(rng.integers(-1, values[-1] + 1, shape).astype(np.int16))
+    image = torch.from_numpy(rng.normal(size=(shape[0], configuration.network.in_channels, *shape[2:])))
+    return image.float(), label
+
+
+def test_the_name_is_the_one_in_plans(task, plan):
+    assert task.name == plan.task
+
+
+def test_the_loss_is_finite_and_reaches_every_parameter(task):
+    torch.manual_seed(0)
+    network = task.build_network().train()
+    image, label = batch(task)
+    loss = task.loss(network(image), task.target(label))
+    assert loss.shape == ()
+    assert torch.isfinite(loss)
+    loss.backward()
+    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+
+
+def test_a_few_steps_lower_the_loss(task):
+    torch.manual_seed(0)
+    network = task.build_network().train()
+    image, label = batch(task)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(8):
+        loss = task.loss(network(image), task.target(label))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < losses[0]
+
+
+@torch.no_grad()
+def test_the_tally_adds_up_over_batches(task):
+    torch.manual_seed(0)
+    network = task.build_network().eval()
+    (image, label), (other_image, other_label) = batch(task), batch(task, seed=1)
+    parts = [
+        task.tally(network(images), task.target(labels))
+        for images, labels in ((image, label), (other_image, other_label))
+    ]
+    images, labels = torch.cat([image, other_image]), torch.cat([label, other_label])
+    assert torch.equal(parts[0] + parts[1], task.tally(network(images), task.target(labels)))
+    scores = task.score(parts[0])
+    assert set(scores) == {*task.class_names(), "mean"}
+    assert np.isfinite(scores["mean"])
+
+
+@torch.no_grad()
+def test_decoding_gives_one_integer_a_voxel(task):
+    image, _ = batch(task)
+    scores = task.build_network().eval()(image)[0].numpy()
+    decoded = task.decode(scores)
+    assert decoded.shape == scores.shape[1:]
+    assert np.issubdtype(decoded.dtype, np.unsignedinteger)
+    assert set(np.unique(decoded)) <= set(task.plan.labels.values)
+    shares = task.probabilities(scores.copy())
+    assert shares.shape == scores.shape
+    assert shares.min() >= 0
+    assert shares.max() <= 1
+
+
+def test_memory_can_be_predicted_without_running(task, plan):
+    costs = [predict_training_bytes(plan, plan.configuration(), batch_size=size, device="cpu") for size in (1, 4)]
+    assert costs[0].parameters == sum(parameter.numel() for parameter in task.build_network().parameters())
+    assert costs[1].bytes > costs[0].bytes
+    assert costs[1].flop == pytest.approx(4 * costs[0].flop)

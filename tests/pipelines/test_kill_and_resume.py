@@ -1,0 +1,188 @@
+"""The promise "the same command goes on from here", with real processes and SIGKILL at different moments."""
+
+import csv
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from medarch import api
+
+SAMPLE = Path(__file__).parents[2] / "data_samples" / "hippocampus"
+POLL_S = 0.002
+PATIENCE_S = 100.0
+# The server has imported the libraries once; every command is a process of its own, forked from it within milliseconds.
+SERVER = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    kept = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(kept, "1"))
+    SERVER.set_forkserver_preload(["medarch.training.train_fold", "medarch.inference.predict_cases"])
+    yield
+    for name, value in kept.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+def shell(arguments: Sequence[str], log: str) -> None:
+    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+    sys.argv = ["medarch", *arguments]
+    from medarch.cli import main
+
+    main()
+
+
+def start(arguments: Sequence[object], log: Path) -> multiprocessing.Process:
+    process = SERVER.Process(target=shell, args=([str(argument) for argument in arguments], str(log)))
+    process.start()
+    return process
+
+
+def run_to_the_end(arguments: Sequence[object], log: Path) -> None:
+    process = start(arguments, log)
+    process.join(PATIENCE_S)
+    assert process.exitcode == 0, log.read_text()[-2000:]
+
+
+def kill_when(arguments: Sequence[object], log: Path, *, reached: Callable[[], bool], delay_s: float) -> None:
+    process = start(arguments, log)
+    limit = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert process.is_alive(), f"ended before it could be killed: {log.read_text()[-2000:]}"
+        assert time.monotonic() < limit
+        time.sleep(POLL_S)
+    time.sleep(delay_s)
+    assert process.is_alive(), "finished before it could be killed"
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A workspace with two small plans that differ in their names only."""
+    root = tmp_path_factory.mktemp("workspace")
+    plan = api.plan(SAMPLE, root, preset="nnunet", workers=0)
+    whole = plan.configuration("3d_fullres")
+    network = whole.network.model_copy(
+        update={
+            "features": (4, 8, 8),
+            "strides": ((1, 1, 1), (2, 2, 2), (2, 2, 2)),
+            "kernels": ((3, 3, 3),) * 3,
+            "blocks": (2, 2, 2),
+            "decoder_blocks": (2, 2),
+        }
+    )
+    training = whole.training.model_copy(
+        update={"epochs": 6, "iterations_per_epoch": 4, "validation_iterations": 1, "weight_average_decay": 0.9}
+    )
+    small = whole.model_copy(
+        update={"patch_voxels": (24, 24, 24), "batch_size": 2, "network": network, "training": training}
+    )
+    for name in ("steady", "killed"):
+        plan.model_copy(
+            update={"name": name, "configurations": {small.name: small}, "default": small.name}
+        ).save(root / plan.dataset / name / "plan.json")
+    return root / plan.dataset
+
+
+@pytest.fixture(scope="module")
+def prepared(workspace, tmp_path_factory):
+    """The cases, prepared without disturbance."""
+    run_to_the_end(["preprocess", workspace / "steady", "-j", "0"], tmp_path_factory.mktemp("log") / "log")
+    return workspace / "prepared"
+
+
+@pytest.fixture(scope="module")
+def trained(workspace, prepared, tmp_path_factory):
+    """The fold, trained without disturbance."""
+    run_to_the_end(
+        ["train", workspace / "steady", "--device", "cpu", "--no-validate"], tmp_path_factory.mktemp("log") / "log"
+    )
+    return workspace / "steady" / "3d_fullres"
+
+
+def test_preparing_killed_five_times_ends_with_the_same_files(workspace, prepared, tmp_path):
+    shutil.copytree(workspace, tmp_path / "copy" / workspace.name, ignore=shutil.ignore_patterns("prepared"))
+    again = tmp_path / "copy" / workspace.name / "prepared"
+    command = ["preprocess", again.parent / "killed", "-j", "0"]
+
+    def count() -> int:
+        return sum(path.is_file() and not path.name.startswith(".") for path in again.rglob("*"))
+
+    total = len(contents(prepared))
+    for kill in range(5):
+        kill_when(
+            command, tmp_path / "log", reached=lambda kill=kill: count() > total * kill / 6, delay_s=0.003 * kill
+        )
+    run_to_the_end(command, tmp_path / "log")
+    assert contents(again) == contents(prepared)
+
+
+def test_training_killed_five_times_ends_with_the_same_weights(workspace, trained, tmp_path):
+    command = ["train", workspace / "killed", "--device", "cpu", "--no-validate"]
+    fold = workspace / "killed" / "3d_fullres" / "fold_0"
+
+    def rows() -> int:
+        return len((fold / "log.csv").read_text().splitlines()) - 1 if (fold / "log.csv").exists() else 0
+
+    kill_when(command, tmp_path / "log", reached=(fold / "plan.sha256").exists, delay_s=0.05)
+    for kill in range(1, 5):
+        kill_when(command, tmp_path / "log", reached=lambda kill=kill: rows() >= kill, delay_s=0.015 * (kill - 1))
+    run_to_the_end(command, tmp_path / "log")
+    assert (fold / "weights.safetensors").read_bytes() == (trained / "fold_0" / "weights.safetensors").read_bytes()
+    killed, steady = (_log(path / "log.csv") for path in (fold, trained / "fold_0"))
+    assert len(steady) == 6
+    assert killed == steady
+
+
+def _log(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(stream)]
+
+
+def test_predicting_killed_five_times_ends_with_the_same_files(trained, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for path in (*SAMPLE.glob("imagesTr/*.nii.gz"), *SAMPLE.glob("imagesTs/*.nii.gz")):
+        shutil.copy(path, images)
+    total = len(list(images.iterdir()))
+    assert total == 24
+    steady, killed = (["predict", trained / "model", images, tmp_path / name, "--device", "cpu"] for name in "ab")
+    run_to_the_end(steady, tmp_path / "log")
+    ledger = tmp_path / "b" / "ledger.jsonl"
+
+    def lines() -> int:
+        return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
+
+    for kill in range(5):
+        kill_when(
+            killed, tmp_path / "log", reached=lambda kill=kill: lines() > 4 * kill, delay_s=0.003 * kill
+        )
+    before = lines()
+    run_to_the_end(killed, tmp_path / "log")
+    # Only what was missing was predicted.
+    assert lines() == total + 1
+    assert before > 1
+    first, second = (
+        {path.name: path.read_bytes() for path in sorted((tmp_path / name).glob("*.nii.gz"))} for name in "ab"
+    )
+    assert len(first) == total
+    assert second == first
