@@ -45,6 +45,7 @@ def plan(
     memory_gb: float | None = None,
     time_budget_s: float | None = None,
     target_spacing_mm: tuple[float, float, float] | None = None,
+    changes: Sequence[Path] = (),
     waive: Sequence[str] = (),
     workers: int | None = None,
     dry_run: bool = False,
@@ -61,19 +62,23 @@ def plan(
         memory_gb: what training may use; default what the device has free, or the preset's own budget.
         time_budget_s: training time to fit the schedule to (``auto`` preset).
         target_spacing_mm: along file axes i, j, k; default from the data.
+        changes: YAML files with what shall differ; see :func:`medarch.planning.apply_changes.apply_changes`.
         waive: check codes to accept.
         workers: processes.
         dry_run: write no plan (the fingerprint is cached all the same).
         progress: called with cases done and all.
     """
     from medarch.io.read_dataset import read_dataset
+    from medarch.planning.apply_changes import apply_changes
     from medarch.planning.extract_fingerprint import extract_fingerprint
     from medarch.planning.make_splits import make_splits
     from medarch.planning.plan_nnunet import plan_nnunet
     from medarch.planning.split_file import save_splits
 
     if preset not in PRESETS:
-        raise UsageError(f"unknown preset {preset!r}", expected=", ".join(PRESETS), found=preset)
+        raise UsageError(
+            f"unknown preset {preset!r}", expected=", ".join(PRESETS), found=preset, fix="choose one of those"
+        )
     dataset = read_dataset(source, waive=waive)
     room = Workspace(workspace, dataset.name)
     fingerprint = extract_fingerprint(
@@ -96,6 +101,8 @@ def plan(
             fingerprint, dataset, device=device, memory_gb=memory_gb, time_budget_s=time_budget_s,
             target_spacing_mm=target_spacing_mm,
         )  # fmt: skip
+    for path in changes:
+        made = apply_changes(made, path)
     made = made.model_copy(update={"name": name or made.name})
     if not dry_run:
         dataset.save(room.dataset_file)
@@ -220,6 +227,9 @@ def train(
         progress=progress,
     )
     kind = detect_device(device).kind
+    if kind == "cuda" and home.plan.preset in NNUNET and chosen.training.precision == "float32":
+        # nnU-Net's own rule: mixed precision on CUDA, float32 elsewhere. Its plans do not name the device.
+        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": "fp16"})})
     folder = home.fold_folder(chosen.name, fold)
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
     train_fold(used, chosen, fold=Fold(folder, split.train, split.val), store=store, device=kind, resume=not restart)

@@ -35,6 +35,10 @@ def plan(
         str | None,
         typer.Option(help="Target spacing in mm along the file's axes, e.g. 1,1,2.5; default from the data."),
     ] = None,
+    changes: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="YAML with what shall differ, e.g. configs/adamw.yaml. Repeatable."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its reasons, write none.")] = False,
     waive: Waive = None,
     workers: Workers = None,
@@ -55,6 +59,7 @@ def plan(
                 memory_gb=memory,
                 time_budget_s=seconds(time_budget),
                 target_spacing_mm=_spacing(spacing),
+                changes=changes or (),
                 waive=waive or (),
                 workers=workers,
                 dry_run=dry_run,

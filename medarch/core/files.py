@@ -31,6 +31,12 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed runs left in ``folder``. Only for who holds its :func:`folder_lock`."""
+    for leftover in folder.glob(".tmp-*"):
+        leftover.unlink(missing_ok=True)
+
+
 def write_bytes(target: Path | str, content: bytes) -> None:
     """Write ``content`` atomically."""
     with atomic_path(target) as temporary:

@@ -124,7 +124,12 @@ def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.
 def _dtype(precision: str, device: str) -> torch.dtype:
     if precision != "auto":
         if precision not in DTYPES:
-            raise ModelError(f"unknown precision {precision!r}", expected="auto, " + ", ".join(DTYPES), found=precision)
+            raise ModelError(
+                f"unknown precision {precision!r}",
+                expected="auto, " + ", ".join(DTYPES),
+                found=precision,
+                fix="choose one of those",
+            )
         return DTYPES[precision]
     if device == "cuda":
         return torch.float16

@@ -13,6 +13,8 @@ import numpy as np
 
 from medarch.core.dataset import Case
 from medarch.core.errors import MedarchError
+from medarch.core.files import remove_leftovers
+from medarch.core.folder_lock import folder_lock
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.ledger import Ledger, file_sha256
 from medarch.inference.load_model import Model
@@ -22,6 +24,7 @@ from medarch.io.read_case import read_case
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
 
+PROBABILITIES = "probabilities"
 OUTPUT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 log = logging.getLogger(__name__)
 
@@ -63,25 +66,28 @@ def predict_cases(
         "probabilities": options.probabilities,
     }
     ledger = Ledger(output, settings)
-    done = ledger.open(restart=options.restart)
-    rows: dict[str, CasePrediction] = {}
-    for case in cases:
-        if case.id in done:
-            rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
-            _tell(progress, rows[case.id])
-    todo = [case for case in cases if case.id not in done]
-    for row in _run(model, todo, output, window=window, probabilities=options.probabilities):
-        ledger.add(row)
-        rows[row.case] = row
-        _tell(progress, row)
-    prediction = Prediction(
-        model=model.folder,
-        model_sha256=model.sha256,
-        settings={**settings, "mirror_axes": tuple(map(str, window.mirror_axes))},  # type: ignore[arg-type]
-        cases=tuple(rows[case.id] for case in cases),
-    )
-    prediction.save(output / "predictions.json")
-    return prediction
+    with folder_lock(output):
+        for folder in (output, output / PROBABILITIES):
+            remove_leftovers(folder)
+        done = ledger.open(restart=options.restart)
+        rows: dict[str, CasePrediction] = {}
+        for case in cases:
+            if case.id in done:
+                rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
+                _tell(progress, rows[case.id])
+        todo = [case for case in cases if case.id not in done]
+        for row in _run(model, todo, output, window=window, probabilities=options.probabilities):
+            ledger.add(row)
+            rows[row.case] = row
+            _tell(progress, row)
+        prediction = Prediction(
+            model=model.folder,
+            model_sha256=model.sha256,
+            settings={**settings, "mirror_axes": tuple(map(str, window.mirror_axes))},  # type: ignore[arg-type]
+            cases=tuple(rows[case.id] for case in cases),
+        )
+        prediction.save(output / "predictions.json")
+        return prediction
 
 
 def _tell(progress: Callable[[CasePrediction], None] | None, row: CasePrediction) -> None:
@@ -145,7 +151,7 @@ def _finish(
         write_volume(target, result.labels, geometry, like=source)
         shares = None
         if result.probabilities is not None:
-            shares = output / "probabilities" / f"{case.id}{suffix}"
+            shares = output / PROBABILITIES / f"{case.id}{suffix}"
             write_volume(shares, result.probabilities, geometry, like=source)
         return CasePrediction(
             case=case.id,

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 class CaseRecord(Record):
     """Where the kept intensities come from, and which draws they can answer."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     fingerprint: CaseFingerprint
     files_sha256: str
     """Names, sizes and modification times of the case's files when they were last known to be these."""

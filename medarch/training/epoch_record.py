@@ -17,6 +17,7 @@ COLUMNS = (
     "epoch", "iteration", "train_loss", "validation_loss", "validation_score", "smoothed_score", "learning_rate",
     "seconds",
 )  # fmt: skip
+KEPT = ("rows", "best_score", "best_epoch", "stopped")
 
 
 class EpochRecord(Callback):
@@ -29,6 +30,12 @@ class EpochRecord(Callback):
         self.rows: list[dict[str, Any]] = []
         self.best_score = float("-inf")
         self.best_epoch = 0
+        self.stopped = False
+        """Whether the run ended before its last epoch: at a plateau, or with its time used up."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep a run ended that had ended, when it was killed before its weights were written."""
+        trainer.should_stop = self.stopped
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the epoch."""
@@ -43,6 +50,7 @@ class EpochRecord(Callback):
         patience = pl_module.plan.patience_epochs
         if patience is not None and trainer.current_epoch - self.best_epoch >= patience:
             trainer.should_stop = True
+        self.stopped = trainer.should_stop
         self._save(trainer, self.last)
 
     def _save(self, trainer: Trainer, target: Path) -> None:
@@ -78,9 +86,9 @@ class EpochRecord(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Kept inside the checkpoint, so that log and checkpoint always agree."""
-        return {"rows": self.rows, "best_score": self.best_score, "best_epoch": self.best_epoch}
+        return {name: getattr(self, name) for name in KEPT}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
-        self.rows = list(state_dict["rows"])
-        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        for name in KEPT:
+            setattr(self, name, state_dict[name])

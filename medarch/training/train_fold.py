@@ -13,7 +13,8 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from medarch.core.errors import OutOfMemoryError, TrainingError
-from medarch.core.files import atomic_path
+from medarch.core.files import atomic_path, remove_leftovers, write_text
+from medarch.core.folder_lock import folder_lock
 from medarch.core.parallel import cpu_count
 from medarch.core.plan import Configuration, Plan
 from medarch.core.record import Record
@@ -60,9 +61,18 @@ def train_fold(
         TrainingError: the folder belongs to another plan, or the loss broke.
         OutOfMemoryError: the device is too small for the plan.
     """
+    with folder_lock(fold.folder):
+        for folder in (fold.folder, fold.folder / "checkpoints"):
+            remove_leftovers(folder)
+        if not resume:
+            _forget(fold.folder)
+        return _train(plan, configuration, fold=fold, store=store, device=device)
+
+
+def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseStore, device: str) -> TrainingSummary:
     summary_file = fold.folder / "training.json"
     marker = plan.model_copy(update={"reasons": (), "device": None}).sha256()
-    if summary_file.exists() and resume:
+    if summary_file.exists():
         summary = TrainingSummary.load(summary_file)
         _check_same_plan(summary.plan_sha256, marker, fold.folder)
         return summary
@@ -78,11 +88,11 @@ def train_fold(
     module = TrainingModule(task, **sources, loader_workers=workers)
     record = EpochRecord(fold.folder)
     trainer = _trainer(configuration, fold.folder, callbacks=[record, ProgressBar()], device=device)
-    checkpoint = record.last if resume and record.last.exists() else None
+    checkpoint = record.last if record.last.exists() else None
     if checkpoint is not None:
         _check_same_plan((fold.folder / "plan.sha256").read_text().strip(), marker, fold.folder)
-    fold.folder.mkdir(parents=True, exist_ok=True)
-    (fold.folder / "plan.sha256").write_text(marker + "\n")
+    else:
+        write_text(fold.folder / "plan.sha256", marker + "\n")
     try:
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -103,6 +113,12 @@ def train_fold(
     )
     summary.save(summary_file)
     return summary
+
+
+def _forget(folder: Path) -> None:
+    """Remove what a later start would go on from; the finished mark first, in case this is killed half-way."""
+    for name in ("training.json", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "log.csv"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _trainer(

@@ -143,6 +143,7 @@ class TrainingModule(LightningModule):
         checkpoint["medarch"] = {
             "seconds": self.schedule.seconds,
             "smoothed_score": self.smoothed_score,
+            "scores": self.scores,
             "average": self.average.state() if self.average is not None else None,
         }
 
@@ -150,7 +151,7 @@ class TrainingModule(LightningModule):
         """Restore :meth:`on_save_checkpoint`."""
         kept = checkpoint["medarch"]
         self.schedule.seconds_before = kept["seconds"]
-        self.smoothed_score = kept["smoothed_score"]
+        self.smoothed_score, self.scores = kept["smoothed_score"], dict(kept["scores"])
         if self.average is not None and kept["average"] is not None:
             self.average.load(kept["average"])
 

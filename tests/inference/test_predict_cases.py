@@ -3,10 +3,10 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import AFFINE, smooth_noise, write_model
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from small_plan import small_plan
 from typer.testing import CliRunner
+from untrained_model import AFFINE, smooth_noise, write_model
 
 from medarch import api
 from medarch.cli.app import app
@@ -148,3 +148,13 @@ def test_a_folder_that_is_no_model_and_a_fold_it_lacks_are_named(model_folder, i
     (weights / "weights_fold_0.safetensors").write_bytes(b"short")
     with pytest.raises(ModelError, match="cannot load the weights"):
         api.predict(weights, images, tmp_path / "out", **FAST)
+
+
+def test_what_a_killed_run_left_half_written_is_removed(model_folder, images, tmp_path):
+    out = tmp_path / "out"
+    (out / "probabilities").mkdir(parents=True)
+    leftovers = [out / ".tmp-1-case_0.nii.gz", out / "probabilities" / ".tmp-2-case_0.nii.gz"]
+    for leftover in leftovers:
+        leftover.write_bytes(b"half")
+    api.predict(model_folder, images, out, **FAST)
+    assert not any(leftover.exists() for leftover in leftovers)

@@ -59,7 +59,6 @@ def test_a_2d_network_predicts_slice_by_slice():
 def test_any_size_equals_a_blend_by_hand():
     patch, net, volume = (8, 12, 10), network(3), image(13, 31, 10)
     starts = [(0, 2, 5), (0, 5, 10, 14, 19), (0,)]
-    starts[0] = (0, 2, 5)
     weights = scipy_weights(patch)
     total, weight = torch.zeros(HEADS, 13, 31, 10), torch.zeros(13, 31, 10)
     for corner in itertools.product(*starts):

@@ -116,7 +116,9 @@ def test_deep_supervision_halves_each_resolution_and_leaves_the_coarsest_out():
     # Labels constant in blocks of 4: every rule of down-sampling gives the same coarse label.
     label = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3).repeat_interleave(4, 4)
     middle = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3).repeat_interleave(2, 4)
-    outputs = [random_logits(3, size=size, seed=size[0]).requires_grad_() for size in ((12, 16, 16), (6, 8, 8), (3, 4, 4))]
+    outputs = [
+        random_logits(3, size=size, seed=size[0]).requires_grad_() for size in ((12, 16, 16), (6, 8, 8), (3, 4, 4))
+    ]
     expected = 2 / 3 * monai_labels(outputs[0], label, batch=False) + 1 / 3 * monai_labels(
         outputs[1], middle, batch=False
     )
