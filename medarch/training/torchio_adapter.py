@@ -36,8 +36,8 @@ def apply_torchio(
             fix="pip install 'medarch[torchio]', or empty augmentation.torchio in plan.json",
         ) from error
     subject = torchio.Subject(
-        image=torchio.ScalarImage(tensor=torch.from_numpy(np.ascontiguousarray(image))),
-        label=torchio.LabelMap(tensor=torch.from_numpy(np.ascontiguousarray(label[None]))),
+        image=torchio.ScalarImage(tensor=torch.from_numpy(np.array(image))),
+        label=torchio.LabelMap(tensor=torch.from_numpy(np.array(label[None]))),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**62)))

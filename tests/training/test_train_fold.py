@@ -96,3 +96,11 @@ def test_a_broken_loss_stops_before_it_replaces_a_checkpoint(run, tmp_path):
         run(learning_rate=1e30, gradient_clip=0.0)
     assert not (tmp_path / "fold" / WEIGHTS).exists()
     assert not (tmp_path / "fold" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_epochs_train_on_other_batches_and_validate_on_the_same(run, tmp_path):
+    run(learning_rate=1e-12)
+    rows = log(tmp_path)
+    assert len({row["train_loss"] for row in rows}) == 3
+    validation = [float(row["validation_loss"]) for row in rows]
+    assert validation == pytest.approx([validation[0]] * 3, abs=1e-5)
