@@ -28,7 +28,7 @@ from medarch.evaluation.evaluate import evaluate
 from medarch.inference.load_model import ModelInfo, weights_name
 
 CASES = 20
-TRAINER = "BudgetTrainer__nnUNetPlans__3d_fullres"
+TRAINER = "nnUNetTrainer__nnUNetPlans__3d_fullres"
 
 
 def main() -> None:
@@ -36,11 +36,8 @@ def main() -> None:
     peer = find_peer(options.peer_python)
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="predict_small-"))
     scratch.mkdir(parents=True, exist_ok=True)
-    environment = peer_environment(scratch) | {
-        "nnUNet_extTrainer": str(Path(__file__).parent / "peer_trainers"),
-        "MEDARCH_BUDGET_S": str(options.train_seconds),
-    }
-    checkpoint = train_peer(peer, options.dataset, scratch, environment)
+    environment = peer_environment(scratch)
+    checkpoint = train_peer(peer, options.dataset, scratch, options.train_seconds)
     model = carry_over(peer, checkpoint, options.dataset, scratch)
     inputs = link_inputs(options.dataset, scratch)
     program = Path(sys.executable).parent / "medarch"
@@ -55,7 +52,7 @@ def main() -> None:
         print(f"medarch {ours[-1].wall_s:.1f} s", flush=True)
         rival = [
             peer.parent / "nnUNetv2_predict", "-i", inputs["nnunet"], "-o", scratch / "theirs",
-            "-d", "4", "-c", "3d_fullres", "-f", "0", "-tr", "BudgetTrainer", "-device", "cpu",
+            "-d", "4", "-c", "3d_fullres", "-f", "0", "-device", "cpu",
         ]  # fmt: skip
         theirs.append(measure(rival, log=scratch / "theirs.log", env=environment))
         print(f"nnU-Net {theirs[-1].wall_s:.1f} s", flush=True)
@@ -78,15 +75,17 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train_peer(peer: Path, dataset: Path, scratch: Path, environment: dict[str, str]) -> Path:
+def train_peer(peer: Path, dataset: Path, scratch: Path, train_s: float) -> Path:
     """Return nnU-Net's checkpoint, trained now if there is none."""
     checkpoint = scratch / "nnUNet_results" / PEER_NAME / TRAINER / "fold_0" / "checkpoint_final.pth"
     if checkpoint.exists():
         return checkpoint
+    environment = peer_environment(scratch)
     link_raw(dataset, scratch / "nnUNet_raw" / PEER_NAME)
     prepare = [peer.parent / "nnUNetv2_plan_and_preprocess", "-d", "4", "-c", "3d_fullres", "-npfp", "2", "-np", "2"]
     measure(prepare, log=scratch / "nnunet_prepare.log", env=environment)
-    train = [peer.parent / "nnUNetv2_train", "4", "3d_fullres", "0", "-tr", "BudgetTrainer", "-device", "cpu"]
+    script = Path(__file__).parent / "peer_train.py"
+    train = [peer, script, PEER_NAME, "3d_fullres", "0", str(train_s)]
     measure(train, log=scratch / "nnunet_train.log", env=environment)
     return checkpoint
 

@@ -4,7 +4,7 @@
 
 Same cases, same split, same seconds of training on this machine, one after the other with nothing beside them.
 Preprocessing and the prediction of the 52 validation cases lie outside the budget on both sides. nnU-Net's schedule is
-fitted to the budget (peer_trainers/budget_trainer.py). Both folders of predictions are measured by the same code. "Time
+fitted to the budget (peer_train.py). Both folders of predictions are measured by the same code. "Time
 to 0.80" is read from each side's own online score on random validation patches.
 """
 
@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from peer import REPOSITORY, find_peer, measure, peer_environment
@@ -25,6 +25,7 @@ from plan_preprocess import PEER_NAME, link_raw
 from medarch.evaluation.evaluate import evaluate
 
 GOAL = 0.80
+Result = dict[str, float | None]
 
 
 def main() -> None:
@@ -33,8 +34,8 @@ def main() -> None:
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="train_budget-"))
     scratch.mkdir(parents=True, exist_ok=True)
     print(f"{len(os.sched_getaffinity(0))} cores, {options.minutes:g} minutes of training each, folder {scratch}")
-    ours = run_ours(options.dataset, scratch, options.minutes)
-    theirs = run_theirs(peer, options.dataset, scratch, options.minutes)
+    ours = kept(scratch, "medarch", lambda: run_ours(options.dataset, scratch, options.minutes))
+    theirs = kept(scratch, "nnunet", lambda: run_theirs(peer, options.dataset, scratch, options.minutes))
     print(f"\n{'':<44}{'medarch auto':>16}{'nnU-Net':>16}")
     for label, key, form in (
         ("mean foreground DSC, 52 validation cases", "dsc", ".4f"),
@@ -56,57 +57,58 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run_ours(dataset: Path, scratch: Path, minutes: float) -> dict[str, float | None]:
+def kept(scratch: Path, name: str, run: Callable[[], Result]) -> Result:
+    """Run one half, or take what an earlier call kept of it."""
+    record = scratch / f"{name}.json"
+    if not record.exists():
+        record.write_text(json.dumps(run()))
+    found: Result = json.loads(record.read_text())
+    return found
+
+
+def run_ours(dataset: Path, scratch: Path, minutes: float) -> Result:
     program = Path(sys.executable).parent / "medarch"
     workspace = scratch / "medarch"
-    budget = f"{minutes * 60:.0f}s"
-    measure([program, "plan", dataset, "-w", workspace, "-t", budget], log=scratch / "plan.log")
+    measure([program, "plan", dataset, "-w", workspace, "-t", f"{minutes * 60:.0f}s"], log=scratch / "plan.log")
     folder = next(workspace.glob("*/auto"))
     measure([program, "preprocess", folder], log=scratch / "preprocess.log")
     measure([program, "train", folder, "--fold", "0", "--no-validate"], log=scratch / "train.log")
-    started = time.monotonic()
-    measure([program, "train", folder, "--fold", "0"], log=scratch / "validate.log")
-    predict_s = time.monotonic() - started
+    predicting = measure([program, "train", folder, "--fold", "0"], log=scratch / "validate.log")
     run = next(folder.glob("*/fold_0"))
     with (run / "log.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     curve = [(float(row["seconds"]), float(row["validation_score"])) for row in rows]
-    result = score(run / "validation", dataset)
-    return result | {"steps": float(rows[-1]["iteration"]), "to_goal": to_goal(curve), "predict_s": predict_s}
-
-
-def run_theirs(peer: Path, dataset: Path, scratch: Path, minutes: float) -> dict[str, float | None]:
-    raw = scratch / "nnUNet_raw" / PEER_NAME
-    environment = peer_environment(scratch) | {
-        "nnUNet_extTrainer": str(Path(__file__).parent / "peer_trainers"),
-        "MEDARCH_BUDGET_S": str(minutes * 60),
+    return score(run / "validation", dataset) | {
+        "steps": float(rows[-1]["iteration"]),
+        "to_goal": to_goal(curve),
+        "predict_s": predicting.wall_s,
     }
-    if not raw.exists():
-        link_raw(dataset, raw)
-        prepare = [
-            peer.parent / "nnUNetv2_plan_and_preprocess",
-            "-d",
-            "4",
-            "-c",
-            "3d_fullres",
-            "-npfp",
-            "2",
-            "-np",
-            "2",
-        ]
-        measure(prepare, log=scratch / "nnunet_prepare.log", env=environment)
-    run = scratch / "nnUNet_results" / PEER_NAME / "BudgetTrainer__nnUNetPlans__3d_fullres" / "fold_0"
-    train = [peer.parent / "nnUNetv2_train", "4", "3d_fullres", "0", "-tr", "BudgetTrainer", "-device", "cpu"]
-    if not (run / "validation" / "summary.json").exists():
-        measure(train, log=scratch / "nnunet_train.log", env=environment)
+
+
+def run_theirs(peer: Path, dataset: Path, scratch: Path, minutes: float) -> Result:
+    environment = peer_environment(scratch)
+    if not (scratch / "nnUNet_raw" / PEER_NAME).exists():
+        link_raw(dataset, scratch / "nnUNet_raw" / PEER_NAME)
+        prepare = ["-d", "4", "-c", "3d_fullres", "-npfp", "2", "-np", "2"]
+        measure(
+            [peer.parent / "nnUNetv2_plan_and_preprocess", *prepare],
+            log=scratch / "nnunet_prepare.log",
+            env=environment,
+        )
+    script = Path(__file__).parent / "peer_train.py"
+    command = [peer, script, PEER_NAME, "3d_fullres", "0", str(minutes * 60)]
+    measure(command, log=scratch / "nnunet_train.log", env=environment)
+    run = scratch / "nnUNet_results" / PEER_NAME / "nnUNetTrainer__nnUNetPlans__3d_fullres" / "fold_0"
     curve = json.loads((run / "curve.json").read_text())
-    result = score(run / "validation", dataset)
-    predict_s = (run / "validation" / "summary.json").stat().st_mtime - (run / "checkpoint_final.pth").stat().st_mtime
-    points = [(row["seconds"], row["score"]) for row in curve]
-    return result | {"steps": float(curve[-1]["steps"]), "to_goal": to_goal(points), "predict_s": predict_s}
+    started, ended = (run / name for name in ("checkpoint_final.pth", "validation/summary.json"))
+    return score(run / "validation", dataset) | {
+        "steps": float(curve[-1]["steps"]),
+        "to_goal": to_goal([(row["seconds"], row["score"]) for row in curve]),
+        "predict_s": ended.stat().st_mtime - started.stat().st_mtime,
+    }
 
 
-def score(predictions: Path, dataset: Path) -> dict[str, float | None]:
+def score(predictions: Path, dataset: Path) -> Result:
     """Measure a folder of predictions with one yardstick for both sides."""
     labels = json.loads((dataset / "dataset.json").read_text())["labels"]
     names = {name: int(value) for value, name in labels.items()}
