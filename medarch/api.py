@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medarch.core.check import CheckReport
     from medarch.core.evaluation import EmptyPolicy, Evaluation
     from medarch.core.fingerprint import Fingerprint
-    from medarch.core.prediction import CasePrediction, Prediction
+    from medarch.core.prediction import Prediction
     from medarch.preprocessing.case_store import CaseStore
 
 Progress = Callable[[int, int], None]
@@ -339,7 +339,7 @@ def predict(
     step: float = 0.5,
     probabilities: bool = False,
     restart: bool = False,
-    progress: Callable[[CasePrediction], None] | None = None,
+    progress: Progress | None = None,
 ) -> Prediction:
     """Predict a file, a folder or a manifest; see :func:`medarch.inference.predict_cases.predict_cases`."""
     from medarch.inference.load_model import load_model

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from medarch.cli.console import SOME_FAILED, errors_told, print_table, say_json
+from medarch.cli.console import SOME_FAILED, errors_told, print_table, progress_bar, say_json
 from medarch.cli.options import DeviceName, Json, Verbose
-
-if TYPE_CHECKING:
-    from medarch.core.prediction import CasePrediction
 
 
 def predict(
@@ -43,13 +40,14 @@ def predict(
 
     Exit code 0: all done; 1: some cases failed (see ledger.jsonl); 2: nothing could be done.
     """
-    with errors_told(as_json=json, verbose=verbose):
+    # Where no bar can be drawn (Slurm, cron) a line a case tells how far it is.
+    with errors_told(as_json=json, verbose=verbose or not sys.stderr.isatty()):
         from medarch import api
 
         if dry_run:
             _list_cases(model, source, as_json=json)
             return
-        with _bar() as tell:
+        with progress_bar("predict") as progress:
             result = api.predict(
                 model,
                 source,
@@ -61,7 +59,7 @@ def predict(
                 step=step,
                 probabilities=probabilities,
                 restart=restart,
-                progress=tell,
+                progress=progress,
             )
         if json:
             say_json(result.model_dump(mode="json"))
@@ -90,16 +88,3 @@ def _list_cases(model: Path, source: Path, *, as_json: bool) -> None:
     else:
         rows = [[case.id, ", ".join(path.name for path in case.images)] for case in cases]
         print_table(f"{len(cases)} case(s) for {plan.dataset} {plan.name}", ["case", "files"], rows)
-
-
-class _bar:  # noqa: N801 - used as a function
-    """A bar that counts cases on a terminal; one line a case elsewhere."""
-
-    def __enter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        sys.stderr.flush()
-
-    def _tell(self, row: CasePrediction) -> None:
-        sys.stderr.write(f"predict: {row.case} {row.status} {row.seconds:.1f} s\n")

@@ -46,9 +46,16 @@ def predict_cases(
     output: Path,
     *,
     options: PredictionOptions,
-    progress: Callable[[CasePrediction], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Predict cases into ``output/CASE.suffix``, each on its own input grid, and keep a ledger beside them.
+
+    Args:
+        model: the networks.
+        cases: what to predict.
+        output: folder.
+        options: what the user chose.
+        progress: called with the number of cases done and of all.
 
     Raises:
         PredictionError: ``output`` holds predictions of another model or other settings.
@@ -74,12 +81,13 @@ def predict_cases(
         for case in cases:
             if case.id in done:
                 rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
-                _tell(progress, rows[case.id])
         todo = [case for case in cases if case.id not in done]
         for row in _run(model, todo, output, window=window, probabilities=options.probabilities):
             ledger.add(row)
             rows[row.case] = row
-            _tell(progress, row)
+            log.info("%s: %s in %.1f s", row.case, row.status, row.seconds)
+            if progress is not None:
+                progress(len(rows), len(cases))
         prediction = Prediction(
             model=model.folder,
             model_sha256=model.sha256,
@@ -88,11 +96,6 @@ def predict_cases(
         )
         prediction.save(output / "predictions.json")
         return prediction
-
-
-def _tell(progress: Callable[[CasePrediction], None] | None, row: CasePrediction) -> None:
-    if progress is not None:
-        progress(row)
 
 
 def _run(
