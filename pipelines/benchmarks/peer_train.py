@@ -1,6 +1,6 @@
 """Runs inside nnU-Net's environment: its own trainer, given a wall-clock instead of a number of epochs.
 
-    python peer_train.py DATASET_NAME CONFIGURATION FOLD BUDGET_SECONDS
+    python peer_train.py DATASET_NAME CONFIGURATION FOLD BUDGET_SECONDS [--no-validation]
 
 Stock nnU-Net would spend 15 minutes on a CPU within its first epoch of 250 steps, at the full learning rate, and write
 no checkpoint. Here its learning rate comes down to its end exactly when the time is used up, and epochs are short:
@@ -82,7 +82,7 @@ class nnUNetTrainer(Stock.nnUNetTrainer):  # noqa: N801 - nnU-Net's prediction f
 
 def main() -> None:
     """Train one fold and predict its validation cases, as nnUNetv2_train does."""
-    dataset, configuration, fold, budget_s = sys.argv[1:]
+    dataset, configuration, fold, budget_s, *rest = sys.argv[1:]
     torch.set_num_threads(multiprocessing.cpu_count())
     folder = Path(nnUNet_preprocessed) / dataset
     plans = json.loads((folder / "nnUNetPlans.json").read_text()) | {"continue_training": False}
@@ -96,7 +96,8 @@ def main() -> None:
     trainer.budget_s = float(budget_s)
     trainer.initialize()
     trainer.run_training()
-    trainer.perform_actual_validation(False)
+    if not rest:
+        trainer.perform_actual_validation(False)
 
 
 if __name__ == "__main__":
