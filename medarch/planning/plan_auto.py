@@ -17,6 +17,8 @@ from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.plan_nnunet import plan_nnunet
 from medarch.planning.search_configuration import Budget, ConfigurationSearch
 
+MOST_DEGREES = 30.0
+"""Largest rotation where classes lie in one order (nnU-Net's for cubic patches)."""
 MEMORY_SHARE = 0.9
 """Share of the device's free memory a plan may fill."""
 
@@ -65,9 +67,24 @@ def plan_auto(
         start = base.configuration(name)
         start = _turned(start, orientation, mirror)
         configurations[name], found = ConfigurationSearch(draft, start, fingerprint, budget, measure).run()
-        reasons += found
+        reasons += [_rotation_reason(configurations[name]), *found]
     default = "3d_fullres" if "3d_fullres" in configurations else next(iter(configurations))
     return draft.model_copy(update={"configurations": configurations, "default": default, "reasons": tuple(reasons)})
+
+
+def _rotation_reason(configuration: Configuration) -> Reason:
+    augmentation = configuration.training.augmentation
+    free = len(augmentation.mirror_axes) == configuration.network.dim
+    where = (
+        "in the plane of the slices" if augmentation.dummy_2d or configuration.network.dim == 2 else "about each axis"
+    )
+    return Reason(
+        decision=f"{configuration.name}.rotation_degrees",
+        value="×".join(f"{angle:g}" for angle in augmentation.rotation_degrees),
+        because=f"nnU-Net's angles, {where}"
+        if free
+        else f"{where}, at most {MOST_DEGREES:g}: half a turn swaps what lies in one order just as a mirror does",
+    )
 
 
 def _turned(start: Configuration, orientation: str, mirror: tuple[int, ...]) -> Configuration:
@@ -75,6 +92,10 @@ def _turned(start: Configuration, orientation: str, mirror: tuple[int, ...]) -> 
     dim = start.network.dim
     axes = tuple(axis - (3 - dim) for axis in mirror if axis >= 3 - dim)
     augmentation = start.training.augmentation.model_copy(update={"mirror_axes": axes})
+    if len(axes) < dim:
+        # Half a turn swaps what lies in one order just as a mirror does.
+        angles = tuple(min(angle, MOST_DEGREES) for angle in augmentation.rotation_degrees)
+        augmentation = augmentation.model_copy(update={"rotation_degrees": angles})
     return start.model_copy(
         update={
             "preprocessing": start.preprocessing.model_copy(update={"orientation": orientation}),
@@ -85,7 +106,7 @@ def _turned(start: Configuration, orientation: str, mirror: tuple[int, ...]) -> 
     )
 
 
-KEPT_REASONS = ("axes", "spacing_mm", "normalisation.", ".batch_dice", ".rotation_degrees")
+KEPT_REASONS = ("axes", "spacing_mm", "normalisation.", ".batch_dice")
 
 
 def _is_about_data(reason: Reason) -> bool:

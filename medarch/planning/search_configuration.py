@@ -30,6 +30,10 @@ MOST_FEATURES = {2: 512, 3: 320}
 ENOUGH_STEPS = 2000
 """A budgeted run should take at least so many steps; below, width is given up. (Measured: 300 steps of a 16-wide net
 bring hippocampus to 0.875 DSC, `docs/planning.md`.)"""
+FEWEST_STEPS = 500
+"""When even the narrowest network takes fewer steps in the budget, the patch is made smaller."""
+SMALLEST_SHARE = 1 / 8
+"""But not below this share of the first patch."""
 MANY_STEPS = 20_000
 """Above this the time goes into larger batches instead."""
 SMALLEST_BATCH = 2
@@ -81,6 +85,7 @@ class ConfigurationSearch:
         """
         configuration = self._largest_patch()
         configuration, seconds = self._width(configuration)
+        configuration, seconds = self._patch_for_time(configuration, seconds)
         configuration, cost = self._batch(configuration, seconds)
         seconds = seconds * configuration.batch_size / SMALLEST_BATCH
         configuration = self._schedule(configuration, seconds)
@@ -119,23 +124,13 @@ class ConfigurationSearch:
 
     def _largest_patch(self) -> Configuration:
         """The largest patch whose step fits, by bisection over nnU-Net's shrinking sequence."""
-        spacing = [value for value in self.start.preprocessing.spacing_mm if value is not None]
-        preset = NNUNET_PRESETS["nnunet"]
         fits: dict[tuple[int, ...], bool] = {}
         best: Configuration | None = None
         low, high = 1 / 64, 64.0
         scale = 1.0
         while high / low > 1.1:
-            try:
-                topology = fit_patch(
-                    spacing,
-                    self.start.median_shape,
-                    preset=preset,
-                    memory_gb=preset.memory_gb * scale,
-                    heads=len(self.plan.labels.labels),
-                    dataset_voxels=0.0,
-                ).topology
-            except PlanError:
+            topology = self._topology(scale)
+            if topology is None:
                 low, scale = scale, math.sqrt(scale * high)
                 continue
             candidate = self._with_topology(topology, WIDTHS[0])
@@ -188,6 +183,44 @@ class ConfigurationSearch:
             "no time budget, so the full width" if self.budget.time_s is None else f"{goal}; " + "; ".join(told),
         )
         return candidate, seconds
+
+    def _patch_for_time(self, configuration: Configuration, seconds: float) -> tuple[Configuration, float]:
+        """Give up context, too, where the narrowest network would still take too few steps."""
+        first, voxels = configuration, math.prod(configuration.patch_voxels)
+        if self.budget.time_s is None or self.budget.time_s / seconds >= FEWEST_STEPS:
+            return configuration, seconds
+        width = configuration.network.features[0]
+        scale = 1.0
+        while self.budget.time_s / (seconds * math.prod(configuration.patch_voxels) / voxels) < FEWEST_STEPS:
+            scale *= 0.8
+            topology = self._topology(scale)
+            if topology is None or math.prod(topology.patch_voxels) < SMALLEST_SHARE * voxels:
+                break
+            if math.prod(topology.patch_voxels) < math.prod(configuration.patch_voxels):
+                configuration = self._with_topology(topology, width)
+        seconds *= math.prod(configuration.patch_voxels) / voxels
+        self._say(
+            "patch_for_time",
+            "×".join(map(str, configuration.patch_voxels)),
+            f"instead of {'×'.join(map(str, first.patch_voxels))}, for {self.budget.time_s / seconds:.0f} steps in the "
+            f"time budget (wanted: {FEWEST_STEPS}, with no less than {SMALLEST_SHARE:.0%} of the voxels)",
+        )
+        return configuration, seconds
+
+    def _topology(self, scale: float) -> UNetTopology | None:
+        """The patch and pooling of nnU-Net's rule at a multiple of its own budget; None when nothing fits."""
+        preset = NNUNET_PRESETS["nnunet"]
+        try:
+            return fit_patch(
+                [value for value in self.start.preprocessing.spacing_mm if value is not None],
+                self.start.median_shape,
+                preset=preset,
+                memory_gb=preset.memory_gb * scale,
+                heads=len(self.plan.labels.labels),
+                dataset_voxels=0.0,
+            ).topology
+        except PlanError:
+            return None
 
     def _batch(self, configuration: Configuration, seconds: float) -> tuple[Configuration, StepCost]:
         one, two = self._cost(configuration, 1), self._cost(configuration, 2)

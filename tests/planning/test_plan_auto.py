@@ -80,6 +80,27 @@ def test_less_time_gives_a_narrower_network_and_a_schedule_that_ends_with_it():
     assert short.training.epochs * short.training.iterations_per_epoch * short.estimate.seconds_per_step > 60
 
 
+def test_a_patch_too_slow_for_the_budget_is_made_smaller_but_not_beyond_an_eighth():
+    found = fingerprint((128, 128, 128))
+    unhurried = plan(found).configuration()
+    hurried = plan(found, time_s=600, seconds_per_gflop=0.01)
+    voxels = math.prod(hurried.configuration().patch_voxels) / math.prod(unhurried.patch_voxels)
+    assert 1 / 8 <= voxels < 1
+    assert any(reason.decision.endswith("patch_for_time") for reason in hurried.reasons)
+
+
+def test_ordered_classes_are_not_turned_half_way_round_either():
+    def left_and_right(number):
+        return {1: (-40.0, 0.0, 0.0), 2: (35.0 + number, float(number % 2) * 9 - 4.5, 0.0)}
+
+    thin = fingerprint((256, 256, 10), (1.4, 1.4, 10.0), centroids=left_and_right)
+    augmentation = plan(thin).configuration().training.augmentation
+    assert augmentation.mirror_axes == (0, 1)
+    assert augmentation.rotation_degrees == (30.0, 0.0, 0.0)
+    free = plan(fingerprint((256, 256, 10), (1.4, 1.4, 10.0))).configuration().training.augmentation
+    assert free.rotation_degrees == (180.0, 0.0, 0.0)
+
+
 def test_without_a_time_budget_the_plateau_ends_the_run():
     training = plan(fingerprint()).configuration().training
     assert training.time_budget_s is None

@@ -128,11 +128,17 @@ def test_failures_are_listed_with_their_causes_after_all_others_are_prepared(dat
     assert CaseStore(folder).ids() == ("c01", "c03", "c04")
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """Workers inherit what a test changed, also in a session that has loaded torch (which would have them spawned)."""
+    monkeypatch.setattr("medarch.core.parallel._start_method", lambda: "fork")
+
+
 def _die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_a_worker_that_is_killed_costs_its_case_only_and_names_the_signal(dataset, tmp_path, monkeypatch):
+def test_a_worker_that_is_killed_costs_its_case_only_and_names_the_signal(dataset, tmp_path, monkeypatch, forked):
     real = room.prepare_case
     monkeypatch.setattr(
         room, "prepare_case", lambda *args, case, **more: (_die if case == "c03" else real)(*args, case=case, **more)
@@ -144,7 +150,7 @@ def test_a_worker_that_is_killed_costs_its_case_only_and_names_the_signal(datase
     assert CaseStore(folder).ids() == ("c00", "c01", "c02", "c04")
 
 
-def test_a_case_killed_for_memory_is_tried_once_more_alone(dataset, tmp_path, monkeypatch):
+def test_a_case_killed_for_memory_is_tried_once_more_alone(dataset, tmp_path, monkeypatch, forked):
     real = room.prepare_case
     first = tmp_path / "first"
 
