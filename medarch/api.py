@@ -336,7 +336,7 @@ def predict(
     device: str = "auto",
     precision: str = "auto",
     mirror: bool = True,
-    step: float = 0.5,
+    step: float | None = None,
     probabilities: bool = False,
     restart: bool = False,
     progress: Progress | None = None,

@@ -29,7 +29,9 @@ def predict(
     mirror: Annotated[
         bool, typer.Option(help="Average over mirrored copies; --no-mirror is up to 8 times faster.")
     ] = True,
-    step: Annotated[float, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch.")] = 0.5,
+    step: Annotated[
+        float | None, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch; default 0.5.")
+    ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases and stop.")] = False,

@@ -29,8 +29,6 @@ class Device(Record):
     name: str
     memory_bytes: int
     """What a training run may use."""
-    gflops: dict[str, float] = {}
-    """Measured speed of a 3×3×3 convolution's training step by precision; empty when nothing was measured."""
 
 
 class ChannelNormalisation(Record):
@@ -126,7 +124,6 @@ class InferencePlan(Record):
     step: float = 0.5
     """Distance of tiles as a share of the patch."""
     mirror_axes: tuple[int, ...] = (0, 1, 2)
-    precision: Precision = "float32"
 
 
 class Estimate(Record):

@@ -34,7 +34,8 @@ class PredictionOptions:
     """What a user may choose at prediction time."""
 
     mirror: bool = True
-    step: float = 0.5
+    step: float | None = None
+    """Distance of tiles as a share of the patch; default the plan's."""
     probabilities: bool = False
     restart: bool = False
     """Predict every case again, whatever the output folder holds."""
@@ -62,7 +63,7 @@ def predict_cases(
     """
     window = Window(
         patch=model.configuration.patch_voxels,
-        step=options.step,
+        step=options.step or model.configuration.inference.step,
         mirror_axes=model.configuration.inference.mirror_axes if options.mirror else (),
     )
     settings = {
