@@ -259,8 +259,8 @@ class ConfigurationSearch:
         self._say(
             "optimiser",
             "SGD, momentum 0.95, learning rate 0.04, averaged weights",
-            "nnU-Net's momentum of 0.99 needs a thousand steps to get going; 0.95 with four times the learning rate "
-            "does not, and averaging makes up for small batches (docs/planning.md)",
+            "with batches of two, nnU-Net's momentum of 0.99 and rate of 0.01 stood at 0.10 DSC after 300 steps of "
+            "hippocampus, 0.95 and twice the rate at 0.85 (docs/planning.md)",
         )
         if self.budget.time_s is None:
             training = training.model_copy(update=OPEN_ENDED | {"validation_iterations": 25})
