@@ -15,6 +15,7 @@ from medarch.core.dataset import Dataset
 from medarch.core.errors import ModelError
 from medarch.core.plan import Configuration, Plan
 from medarch.core.record import Record
+from medarch.inference.ledger import file_sha256
 from medarch.tasks.create_task import create_task
 from medarch.tasks.task import Task
 
@@ -140,8 +141,7 @@ def _dtype(precision: str, device: str) -> torch.dtype:
 
 def _file_sha256(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
+        return bytes.fromhex(file_sha256(path))
     except OSError as error:
         raise ModelError(
             f"cannot read {path}", found=str(error), fix="copy the model folder again, complete"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,16 +57,16 @@ def sliding_window(networks: Sequence[nn.Module], image: Tensor, *, heads: int, 
     planes = range(image.shape[1]) if slices else [None]
     jobs = [(plane, corner) for plane in planes for corner in corners]
     out = torch.zeros(heads, *image.shape[1:], device=image.device)
-    weights = gaussian_weights(window.patch).to(image.device)
-    blend = len(corners) > 1
-    per_pass = max(1, VOXELS_PER_PASS[image.device.type] // (weights.numel() * len(window.flips)))
+    # A single tile needs no weights: most small cases never pay for them.
+    weights = gaussian_weights(window.patch).to(image.device) if len(corners) > 1 else None
+    per_pass = max(1, VOXELS_PER_PASS[image.device.type] // (math.prod(window.patch) * len(window.flips)))
     for chunk in (jobs[start : start + per_pass] for start in range(0, len(jobs), per_pass)):
         places = [_place(plane, corner, window.patch) for plane, corner in chunk]
         tiles = torch.stack([image[(slice(None), *place)] for place in places])
         for place, logits in zip(places, _mean_logits(networks, tiles, window), strict=True):
             target = out[(slice(None), *place)]
-            target += logits * weights if blend else logits
-    if blend:
+            target += logits if weights is None else logits * weights
+    if weights is not None:
         out /= _total_weight(padded, corners, weights)
     crop = [slice(low, low + size) for low, size in zip(before, grid, strict=True)]
     every: tuple[slice, ...] = (slice(None),) * (out.dim() - len(crop))
