@@ -1,0 +1,28 @@
+"""The verbs as functions: the wiring between the rooms, one screen a verb. The command line calls nothing else."""
+
+from __future__ import annotations
+
+from medarch.api.check import check
+from medarch.api.environment import environment
+from medarch.api.evaluate import evaluate
+from medarch.api.find_model import find_model
+from medarch.api.plan import plan
+from medarch.api.plan_folder import PlanFolder
+from medarch.api.predict import predict
+from medarch.api.preprocess import preprocess
+from medarch.api.report import report
+from medarch.api.train import TrainingResult, train
+
+__all__ = [
+    "PlanFolder",
+    "TrainingResult",
+    "check",
+    "environment",
+    "evaluate",
+    "find_model",
+    "plan",
+    "predict",
+    "preprocess",
+    "report",
+    "train",
+]

@@ -1,0 +1,91 @@
+"""From a dataset to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medarch.api.progress import Progress
+from medarch.core.errors import UsageError
+from medarch.core.plan import Plan
+from medarch.core.workspace import Workspace
+
+NNUNET = ("nnunet", "resenc-m", "resenc-l", "resenc-xl")
+PRESETS = ("auto", *NNUNET)
+
+
+def plan(
+    source: Path,
+    workspace: Path,
+    *,
+    preset: str = "auto",
+    name: str | None = None,
+    device: str = "auto",
+    memory_gb: float | None = None,
+    time_budget_s: float | None = None,
+    target_spacing_mm: tuple[float, float, float] | None = None,
+    changes: Sequence[Path] = (),
+    waive: Sequence[str] = (),
+    workers: int | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
+    """Read a dataset, take its fingerprint and decide everything; write the plan unless ``dry_run``.
+
+    Args:
+        source: dataset folder (nnU-Net or MSD layout) or manifest file.
+        workspace: where runs lie; the plan goes to ``workspace/DATASET/NAME/plan.json``.
+        preset: ``auto``, or one of nnU-Net's planners.
+        name: of the plan; default the preset.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps`` (``auto`` preset).
+        memory_gb: what training may use; default what the device has free, or the preset's own budget.
+        time_budget_s: training time to fit the schedule to (``auto`` preset).
+        target_spacing_mm: along file axes i, j, k; default from the data.
+        changes: YAML files with what shall differ; see :func:`medarch.planning.apply_changes.apply_changes`.
+        waive: check codes to accept.
+        workers: processes.
+        dry_run: write no plan (the fingerprint is cached all the same).
+        progress: called with cases done and all.
+    """
+    from medarch.io.read_dataset import read_dataset
+    from medarch.planning.apply_changes import apply_changes
+    from medarch.planning.extract_fingerprint import extract_fingerprint
+    from medarch.planning.make_splits import make_splits
+    from medarch.planning.plan_nnunet import plan_nnunet
+    from medarch.planning.split_file import save_splits
+
+    if preset not in PRESETS:
+        raise UsageError(
+            f"unknown preset {preset!r}", expected=", ".join(PRESETS), found=preset, fix="choose one of those"
+        )
+    dataset = read_dataset(source, waive=waive)
+    room = Workspace(workspace, dataset.name)
+    fingerprint = extract_fingerprint(
+        dataset, cache=room.folder / "fingerprint_cases", workers=workers, progress=progress
+    )
+    if preset in NNUNET:
+        made = plan_nnunet(
+            fingerprint,
+            dataset.name,
+            dataset.channels,
+            dataset.labels,
+            preset=preset,  # type: ignore[arg-type]
+            memory_gb=memory_gb,
+            target_spacing_mm=target_spacing_mm,
+        )
+    else:
+        from medarch.planning.plan_auto import plan_for_device
+
+        made = plan_for_device(
+            fingerprint, dataset, device=device, memory_gb=memory_gb, time_budget_s=time_budget_s,
+            target_spacing_mm=target_spacing_mm,
+        )  # fmt: skip
+    for path in changes:
+        made = apply_changes(made, path)
+    made = made.model_copy(update={"name": name or made.name})
+    if not dry_run:
+        dataset.save(room.dataset_file)
+        fingerprint.save(room.fingerprint_file)
+        save_splits(make_splits(dataset), room.splits_file)
+        made.save(room.plan_file(made.name))
+    return made

@@ -1,0 +1,65 @@
+"""One HTML file about a fold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medarch.api.environment import environment
+from medarch.api.plan_folder import PlanFolder
+
+if TYPE_CHECKING:
+    from medarch.core.evaluation import Evaluation
+
+
+def report(
+    plan_folder: Path,
+    *,
+    configuration: str | None = None,
+    fold: int | str = 0,
+    predictions: Path | None = None,
+    target: Path | None = None,
+) -> Path:
+    """Write one HTML file about a fold: curves, scores, worst and best cases, and why the plan is what it is.
+
+    Args:
+        plan_folder: ``WORKSPACE/DATASET/PLAN``.
+        configuration: default the plan's.
+        fold: which fold's training and validation.
+        predictions: an evaluated folder of predictions to show instead of the fold's validation.
+        target: default ``WORKSPACE/DATASET/report.html``.
+    """
+    from medarch.core.evaluation import Evaluation
+    from medarch.core.prediction import Prediction
+    from medarch.reporting.write_report import write_report
+
+    home = PlanFolder.load(plan_folder)
+    chosen = home.plan.configuration(configuration)
+    run = home.fold_folder(chosen.name, fold)
+    shown = predictions or run / "validation"
+    has_scores = (shown / "evaluation.json").exists()
+    evaluation = Evaluation.load(shown / "evaluation.json") if has_scores else None
+    has_cases = (shown / "predictions.json").exists()
+    rows = Prediction.load(shown / "predictions.json").cases if has_cases else ()
+    return write_report(
+        target or home.room.folder / "report.html",
+        plan=home.plan,
+        fingerprint=home.fingerprint(),
+        configuration=chosen.name,
+        training_log=run / "log.csv" if (run / "log.csv").exists() else None,
+        evaluation=evaluation,
+        images={row.case: row.images[0] for row in rows},
+        references=_references(home, evaluation),
+        predictions={row.case: row.output for row in rows if row.output is not None},
+        environment=environment(),
+    )
+
+
+def _references(home: PlanFolder, evaluation: Evaluation | None) -> dict[str, Path]:
+    known = {case.id: case.label for case in home.dataset.cases if case.label is not None}
+    folder = Path(evaluation.references) if evaluation is not None else None
+    if folder is not None and folder.is_dir():
+        from medarch.io.suffix import split_suffix
+
+        known |= {split_suffix(path)[0]: path for path in folder.iterdir() if path.is_file()}
+    return known

@@ -1,0 +1,155 @@
+"""From a plan to a trained, scored fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medarch.api.environment import environment
+from medarch.api.plan import NNUNET
+from medarch.api.plan_folder import PlanFolder
+from medarch.api.preprocess import preprocess
+from medarch.api.progress import Progress
+from medarch.core.dataset import Split
+from medarch.core.errors import PlanError
+from medarch.core.plan import Configuration, Plan
+
+if TYPE_CHECKING:
+    from medarch.core.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run left behind."""
+
+    folder: Path
+    model: Path
+    evaluation: Evaluation | None
+
+
+def train(
+    plan_folder: Path,
+    *,
+    configuration: str | None = None,
+    fold: int | str = 0,
+    device: str = "auto",
+    epochs: int | None = None,
+    time_budget_s: float | None = None,
+    seed: int | None = None,
+    restart: bool = False,
+    validate: bool = True,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Prepare, train one fold (or go on with it), write the model, predict and score the fold's validation cases.
+
+    Args:
+        plan_folder: ``WORKSPACE/DATASET/PLAN``.
+        configuration: default the plan's.
+        fold: 0 to 4, or ``all``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        epochs: in place of the plan's.
+        time_budget_s: in place of the plan's.
+        seed: in place of the plan's.
+        restart: forget an earlier run of this fold.
+        validate: predict and evaluate the validation cases at the end.
+        workers: processes for preparing and evaluating.
+        progress: of preparing.
+    """
+    from medarch.planning.detect_device import detect_device
+    from medarch.training.train_fold import Fold, train_fold
+
+    home = PlanFolder.load(plan_folder)
+    chosen = _with_overrides(home.plan.configuration(configuration), epochs, time_budget_s, seed)
+    split = home.split(fold)
+    store = preprocess(
+        home.folder,
+        configuration=chosen.name,
+        cases=sorted({*split.train, *split.val}),
+        workers=workers,
+        progress=progress,
+    )
+    kind = detect_device(device).kind
+    if kind == "cuda" and home.plan.preset in NNUNET and chosen.training.precision == "float32":
+        # nnU-Net's own rule: mixed precision on CUDA, float32 elsewhere. Its plans do not name the device.
+        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": "fp16"})})
+    folder = home.fold_folder(chosen.name, fold)
+    used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
+    train_fold(used, chosen, fold=Fold(folder, split.train, split.val), store=store, device=kind, resume=not restart)
+    from medarch.reporting.draw_curves import draw_curves
+
+    draw_curves(folder / "log.csv", folder / "curves.png")
+    model = _write_model(home, used, chosen, fold)
+    evaluation = _validate(home, chosen, fold, split, device=kind, workers=workers) if validate else None
+    if evaluation is not None:
+        _write_card(home, used, chosen, model)
+    return TrainingResult(folder, model, evaluation)
+
+
+def _with_overrides(
+    chosen: Configuration, epochs: int | None, time_budget_s: float | None, seed: int | None
+) -> Configuration:
+    if chosen.previous_stage is not None:
+        raise PlanError(
+            f"{chosen.name} cannot be trained yet",
+            expected="a configuration without a previous stage",
+            found=f"previous stage {chosen.previous_stage}",
+            fix="train 3d_fullres and 3d_lowres",
+        )
+    given = {"epochs": epochs, "time_budget_s": time_budget_s, "seed": seed}
+    changes = {key: value for key, value in given.items() if value is not None}
+    return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)}) if changes else chosen
+
+
+def _write_model(home: PlanFolder, used: Plan, chosen: Configuration, fold: int | str) -> Path:
+    from medarch.core.files import write_bytes
+    from medarch.inference.load_model import ModelInfo, weights_name
+    from medarch.training.train_fold import WEIGHTS
+
+    model = home.folder / chosen.name / "model"
+    write_bytes(model / weights_name(fold), (home.fold_folder(chosen.name, fold) / WEIGHTS).read_bytes())
+    used.save(model / "plan.json")
+    # Without paths: a model folder leaves the house, file names of patients do not.
+    home.dataset.model_copy(update={"cases": (), "test_cases": (), "splits": None, "root": Path()}).save(
+        model / "dataset.json"
+    )
+    folds = sorted(path.stem.removeprefix("weights_fold_") for path in model.glob("weights_fold_*.safetensors"))
+    ModelInfo(configuration=chosen.name, folds=tuple(folds)).save(model / "model.json")
+    return model
+
+
+def _validate(
+    home: PlanFolder, chosen: Configuration, fold: int | str, split: Split, *, device: str, workers: int | None
+) -> Evaluation:
+    from medarch.evaluation.evaluate import evaluate as measure
+    from medarch.evaluation.write_tables import write_tables
+    from medarch.inference.load_model import load_model
+    from medarch.inference.predict_cases import PredictionOptions, predict_cases
+
+    folder = home.fold_folder(chosen.name, fold) / "validation"
+    model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device)
+    cases = [home.dataset.case(case) for case in split.val]
+    prediction = predict_cases(model, cases, folder, options=PredictionOptions(restart=True))
+    evaluation = measure(
+        {row.case: row.output for row in prediction.cases if row.output is not None},
+        {case.id: case.label for case in cases if case.label is not None},
+        labels=home.plan.labels,
+        dataset=home.dataset.name,
+        workers=workers,
+    )
+    write_tables(evaluation, folder)
+    return evaluation
+
+
+def _write_card(home: PlanFolder, used: Plan, chosen: Configuration, model: Path) -> None:
+    from medarch.core.evaluation import Evaluation
+    from medarch.reporting.write_model_card import write_model_card
+
+    scores = {
+        path.parent.parent.name: Evaluation.load(path)
+        for path in sorted((home.folder / chosen.name).glob("fold_*/validation/evaluation.json"))
+    }
+    write_model_card(
+        model, plan=used, configuration=chosen, dataset=home.dataset, scores=scores, software=environment()
+    )
