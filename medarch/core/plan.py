@@ -54,8 +54,12 @@ class PreprocessingPlan(Record):
     crop: Literal["nonzero", "none"] = "nonzero"
     image_order: int = 3
     label_order: int = 1
+    score_order: int = 1
+    """Degree of the splines that bring logits back to the file's grid."""
     separate_plane_ratio: float = 3.0
-    """Above this ratio of spacings the coarse axis is resampled on its own, with nearest neighbour."""
+    """Above this ratio of spacings the coarse axis is resampled on its own. 0: always; a huge number: never."""
+    coarse_order: int = 0
+    """Degree along a coarse axis that is resampled on its own; 0 takes the nearest plane."""
 
 
 class NetworkPlan(Record):

@@ -35,6 +35,10 @@ class PreparedCase(Record):
     spacing_mm: tuple[float, float, float]
     separate_plane_ratio: float = 3.0
     """The recipe's ratio of spacings above which the coarse axis is resampled on its own, also on the way back."""
+    score_order: int = 1
+    """The recipe's degree for logits on the way back."""
+    coarse_order: int = 0
+    """The recipe's degree along a coarse axis that is resampled on its own, also on the way back."""
     source_sha256: str = ""
     """Hash of the bytes of the case's files."""
     recipe_sha256: str = ""

@@ -28,6 +28,8 @@ class ModelInfo(Record):
     schema_version: Literal[1] = 1
     configuration: str
     folds: tuple[str, ...]
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """What ``precision="auto"`` means for this model on a CPU; imported models ask for float32, as their makers used."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def load_model(
             fix="choose folds it has, or train them",
         )
     task = create_task(plan, configuration)
-    dtype = _dtype(precision, device)
+    dtype = _dtype(info.precision if precision == "auto" and device == "cpu" else precision, device)
     target = torch.device(device)
     digest = hashlib.sha256(plan.sha256().encode())
     networks = []

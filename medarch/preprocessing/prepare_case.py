@@ -73,9 +73,11 @@ def prepare_case(
     spacing_mm, shape = _target_grid(cropped_shape, cropped_mm, recipe)
     coarse = separate_axis(cropped_mm, spacing_mm, ratio=recipe.separate_plane_ratio)
     if cropped_label is not None:
-        cropped_label = resample_labels(cropped_label, shape, order=recipe.label_order, separate_axis=coarse)
+        cropped_label = resample_labels(
+            cropped_label, shape, order=recipe.label_order, separate_axis=coarse, coarse_order=recipe.coarse_order
+        )
     return PreparedArrays(
-        image=resample(image, shape, order=recipe.image_order, separate_axis=coarse),
+        image=resample(image, shape, order=recipe.image_order, separate_axis=coarse, coarse_order=recipe.coarse_order),
         label=cropped_label,
         record=PreparedCase(
             id=case,
@@ -89,6 +91,8 @@ def prepare_case(
             shape=shape,
             spacing_mm=spacing_mm,
             separate_plane_ratio=recipe.separate_plane_ratio,
+            score_order=recipe.score_order,
+            coarse_order=recipe.coarse_order,
         ),
     )
 

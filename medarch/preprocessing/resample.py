@@ -8,18 +8,22 @@ from medarch.core.geometry import Triple
 from medarch.preprocessing.interpolation import interpolation_bands, nearest_indices
 
 
-def resample(array: np.ndarray, shape: Triple, *, order: int, separate_axis: int | None = None) -> np.ndarray:
+def resample(
+    array: np.ndarray, shape: Triple, *, order: int, separate_axis: int | None = None, coarse_order: int = 0
+) -> np.ndarray:
     """Resample each channel with splines of ``order``, as nnU-Net does.
 
     Equals ``skimage.transform.resize(order, mode="edge", anti_aliasing=False)``: half-pixel centres, repeated edges,
     the result clipped to the range of the input. With ``separate_axis`` every plane across that axis is resized (and
-    clipped) on its own, and the axis itself takes its nearest plane. One channel is worked on at a time.
+    clipped) on its own, and the axis itself is interpolated with ``coarse_order`` (0: its nearest plane). One channel is
+    worked on at a time.
 
     Args:
         array: ``(C, A0, A1, A2)`` of any real type; returned as it is when the shape does not change.
         shape: the wanted ``(N0, N1, N2)``.
         order: degree of the splines, 0 (nearest) to 5.
         separate_axis: 0, 1, 2, or None for interpolation along all axes.
+        coarse_order: degree along ``separate_axis``.
 
     Returns:
         ``(C, N0, N1, N2)`` float32.
@@ -28,11 +32,14 @@ def resample(array: np.ndarray, shape: Triple, *, order: int, separate_axis: int
         return array
     result = np.empty((len(array), *shape), dtype=np.float32)
     for channel, target in zip(array, result, strict=True):
-        target[...] = _resample_volume(np.ascontiguousarray(channel, dtype=np.float32), shape, order, separate_axis)
+        volume = np.ascontiguousarray(channel, dtype=np.float32)
+        target[...] = _resample_volume(volume, shape, order, separate_axis, coarse_order)
     return result
 
 
-def _resample_volume(volume: np.ndarray, shape: Triple, order: int, separate_axis: int | None) -> np.ndarray:
+def _resample_volume(
+    volume: np.ndarray, shape: Triple, order: int, separate_axis: int | None, coarse_order: int
+) -> np.ndarray:
     axes = [axis for axis in range(3) if axis != separate_axis and volume.shape[axis] != shape[axis]]
     # Shrinking axes go first: less is left to do for the others.
     axes.sort(key=lambda axis: shape[axis] / volume.shape[axis])
@@ -46,9 +53,11 @@ def _resample_volume(volume: np.ndarray, shape: Triple, order: int, separate_axi
             volume = _interpolate(volume, axis, shape[axis], order)
         # Splines above degree 1 overshoot.
         np.clip(volume, low, high, out=volume)
-    if separate_axis is not None:
-        volume = volume.take(nearest_indices(volume.shape[separate_axis], shape[separate_axis]), separate_axis)
-    return volume
+    if separate_axis is None or volume.shape[separate_axis] == shape[separate_axis]:
+        return volume
+    if coarse_order:
+        return _interpolate(volume, separate_axis, shape[separate_axis], coarse_order)
+    return volume.take(nearest_indices(volume.shape[separate_axis], shape[separate_axis]), separate_axis)
 
 
 def _interpolate(volume: np.ndarray, axis: int, size: int, order: int) -> np.ndarray:

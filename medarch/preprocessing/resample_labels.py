@@ -12,7 +12,7 @@ TIE = 1e-5
 
 
 def resample_labels(
-    labels: np.ndarray, shape: Triple, *, order: int = 1, separate_axis: int | None = None
+    labels: np.ndarray, shape: Triple, *, order: int = 1, separate_axis: int | None = None, coarse_order: int = 0
 ) -> np.ndarray:
     """Resample a label map so that no new value can appear.
 
@@ -25,7 +25,8 @@ def resample_labels(
         labels: ``(A0, A1, A2)`` integers; returned as it is when the shape does not change.
         shape: the wanted ``(N0, N1, N2)``.
         order: 0 or 1.
-        separate_axis: this axis takes its nearest plane, the planes are interpolated.
+        separate_axis: this axis is resampled apart from the planes across it.
+        coarse_order: 0 takes the nearest plane; 1 decides along that axis as ``order`` 1 does.
 
     Returns:
         ``(N0, N1, N2)`` of the same type.
@@ -39,6 +40,8 @@ def resample_labels(
     in_plane = list(shape)
     in_plane[separate_axis] = labels.shape[separate_axis]
     planes = _by_largest_score(labels, (in_plane[0], in_plane[1], in_plane[2]))
+    if coarse_order:
+        return _by_largest_score(planes, shape)
     return planes.take(nearest_indices(labels.shape[separate_axis], shape[separate_axis]), separate_axis)
 
 

@@ -13,7 +13,7 @@ from medarch.preprocessing.separate_axis import separate_axis
 
 
 def resample_to_crop(scores: np.ndarray, record: PreparedCase) -> np.ndarray:
-    """Resample logits or probabilities linearly to the cropped grid of the file (nnU-Net's rule, coarse axis apart).
+    """Resample logits or probabilities to the cropped grid of the file (linearly, as nnU-Net; coarse axis apart).
 
     Args:
         scores: ``(C, N0, N1, N2)``.
@@ -26,7 +26,13 @@ def resample_to_crop(scores: np.ndarray, record: PreparedCase) -> np.ndarray:
         PreprocessingError: the scores are not on the record's network grid.
     """
     _check_shape(scores.shape[1:], record.shape, record)
-    return resample(scores, record.cropped_shape, order=1, separate_axis=_coarse_axis(record))
+    return resample(
+        scores,
+        record.cropped_shape,
+        order=record.score_order,
+        separate_axis=_coarse_axis(record),
+        coarse_order=record.coarse_order,
+    )
 
 
 def paste(array: np.ndarray, record: PreparedCase, *, fill: float = 0) -> np.ndarray:
@@ -57,7 +63,10 @@ def restore_labels(labels: np.ndarray, record: PreparedCase) -> np.ndarray:
     Scores restored before they are decoded (:func:`resample_to_crop`) give smoother outlines.
     """
     _check_shape(labels.shape, record.shape, record)
-    return paste(resample_labels(labels, record.cropped_shape, separate_axis=_coarse_axis(record)), record)
+    cropped = resample_labels(
+        labels, record.cropped_shape, separate_axis=_coarse_axis(record), coarse_order=record.coarse_order
+    )
+    return paste(cropped, record)
 
 
 def restore_scores(scores: np.ndarray, record: PreparedCase, *, fill: float = 0) -> np.ndarray:

@@ -43,11 +43,11 @@ def test_info_as_json_names_packages_and_presets():
 
 
 def test_info_knows_every_preset_and_task():
-    from medarch import api
+    from medarch.api.plan import PRESETS as presets
     from medarch.cli.info import PRESETS, TASKS
     from medarch.tasks.create_task import TASKS as REGISTERED
 
-    assert set(PRESETS) == set(api.PRESETS)
+    assert set(PRESETS) == set(presets)
     assert set(TASKS) == set(REGISTERED)
 
 
