@@ -29,7 +29,7 @@ class ModelInfo(Record):
     configuration: str
     folds: tuple[str, ...]
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """What ``precision="auto"`` means for this model on a CPU; imported models ask for float32, as their makers used."""
+    """What ``precision="auto"`` means on a CPU; imported models ask for float32, which their makers used."""
 
 
 @dataclass(frozen=True)

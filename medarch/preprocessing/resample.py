@@ -15,8 +15,8 @@ def resample(
 
     Equals ``skimage.transform.resize(order, mode="edge", anti_aliasing=False)``: half-pixel centres, repeated edges,
     the result clipped to the range of the input. With ``separate_axis`` every plane across that axis is resized (and
-    clipped) on its own, and the axis itself is interpolated with ``coarse_order`` (0: its nearest plane). One channel is
-    worked on at a time.
+    clipped) on its own, and the axis itself is interpolated with ``coarse_order`` (0: its nearest plane). One channel
+    is worked on at a time.
 
     Args:
         array: ``(C, A0, A1, A2)`` of any real type; returned as it is when the shape does not change.
