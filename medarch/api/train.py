@@ -17,6 +17,7 @@ from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import Evaluation
+    from medarch.preprocessing.case_store import CaseStore
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def train(
 
     draw_curves(folder / "log.csv", folder / "curves.png")
     model = _write_model(home, used, chosen, fold)
-    evaluation = _validate(home, chosen, fold, split, device=kind, workers=workers) if validate else None
+    evaluation = _validate(home, chosen, fold, split, store=store, device=kind, workers=workers) if validate else None
     if evaluation is not None:
         _write_card(home, used, chosen, model)
     return TrainingResult(folder, model, evaluation)
@@ -120,7 +121,14 @@ def _write_model(home: PlanFolder, used: Plan, chosen: Configuration, fold: int 
 
 
 def _validate(
-    home: PlanFolder, chosen: Configuration, fold: int | str, split: Split, *, device: str, workers: int | None
+    home: PlanFolder,
+    chosen: Configuration,
+    fold: int | str,
+    split: Split,
+    *,
+    store: CaseStore,
+    device: str,
+    workers: int | None,
 ) -> Evaluation:
     from medarch.evaluation.evaluate import evaluate as measure
     from medarch.evaluation.write_tables import write_tables
@@ -130,7 +138,7 @@ def _validate(
     folder = home.fold_folder(chosen.name, fold) / "validation"
     model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device)
     cases = [home.dataset.case(case) for case in split.val]
-    prediction = predict_cases(model, cases, folder, options=PredictionOptions(restart=True))
+    prediction = predict_cases(model, cases, folder, options=PredictionOptions(restart=True), store=store)
     evaluation = measure(
         {row.case: row.output for row in prediction.cases if row.output is not None},
         {case.id: case.label for case in cases if case.label is not None},

@@ -21,8 +21,11 @@ from medarch.inference.load_model import Model
 from medarch.inference.predict_case import predict_logits, restore_case
 from medarch.inference.sliding_window import Window
 from medarch.io.read_case import read_case
+from medarch.io.suffix import is_volume_file
 from medarch.io.write_volume import write_volume
+from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
+from medarch.preprocessing.recipe_sha256 import recipe_sha256
 
 PROBABILITIES = "probabilities"
 OUTPUT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -47,6 +50,7 @@ def predict_cases(
     output: Path,
     *,
     options: PredictionOptions,
+    store: CaseStore | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Predict cases into ``output/CASE.suffix``, each on its own input grid, and keep a ledger beside them.
@@ -56,6 +60,7 @@ def predict_cases(
         cases: what to predict.
         output: folder.
         options: what the user chose.
+        store: prepared cases, just checked against their files; a case in it is not read and prepared again.
         progress: called with the number of cases done and of all.
 
     Raises:
@@ -83,7 +88,7 @@ def predict_cases(
             if case.id in done:
                 rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
         todo = [case for case in cases if case.id not in done]
-        for row in _run(model, todo, output, window=window, probabilities=options.probabilities):
+        for row in _run(model, todo, output, window=window, probabilities=options.probabilities, store=store):
             ledger.add(row)
             rows[row.case] = row
             log.info("%s: %s in %.1f s", row.case, row.status, row.seconds)
@@ -100,7 +105,7 @@ def predict_cases(
 
 
 def _run(
-    model: Model, cases: Sequence[Case], output: Path, *, window: Window, probabilities: bool
+    model: Model, cases: Sequence[Case], output: Path, *, window: Window, probabilities: bool, store: CaseStore | None
 ) -> Iterator[CasePrediction]:
     """Three stages, each one case ahead of the next: read and prepare, network, restore and write."""
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
@@ -108,8 +113,8 @@ def _run(
         leaving: Future[CasePrediction] | None = None
         for index, case in enumerate(cases):
             started = time.monotonic()
-            ready = coming or reader.submit(_prepare, model, case)
-            coming = reader.submit(_prepare, model, cases[index + 1]) if index + 1 < len(cases) else None
+            ready = coming or reader.submit(_prepare, model, case, store)
+            coming = reader.submit(_prepare, model, cases[index + 1], store) if index + 1 < len(cases) else None
             finishing: Future[CasePrediction] | None = None
             failure: CasePrediction | None = None
             try:
@@ -129,11 +134,30 @@ def _run(
             yield leaving.result()
 
 
-def _prepare(model: Model, case: Case) -> PreparedArrays:
+def _prepare(model: Model, case: Case, store: CaseStore | None) -> PreparedArrays:
+    prepared = None if store is None else _stored(model, case, store)
+    if prepared is not None:
+        return prepared
     images = Case(id=case.id, images=case.images)
     volumes = read_case(images, channels=len(model.plan.channels), waived=model.waived)
     recipe = model.configuration.preprocessing
     return prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
+
+
+def _stored(model: Model, case: Case, store: CaseStore) -> PreparedArrays | None:
+    """Return a case as it lies in the store, or None if the network would see something else there.
+
+    Statistics from inside the mask have seen the label in a training case (labelled voxels count as inside), which a
+    new case cannot offer; such cases are prepared again wherever their images exist.
+    """
+    recipe = model.configuration.preprocessing
+    masked = any(channel.inside_mask for channel in recipe.normalisation)
+    if not store.path(case.id).exists() or (masked and is_volume_file(case.images[0])):
+        return None
+    record = store.record(case.id)
+    if record.recipe_sha256 != recipe_sha256(recipe, model.plan.labels):
+        return None
+    return PreparedArrays(image=np.array(store.read_image(case.id)), label=None, record=record)
 
 
 def _finish(
