@@ -74,3 +74,5 @@ class StudyResult(Record):
     """In the order of the study file; the first is the reference method."""
     runs: tuple[StudyRun, ...]
     rows: tuple[StudyRow, ...]
+    software: dict[str, str] = {}
+    """Package → version, of whatever a reader needs to know; carried into every table."""
