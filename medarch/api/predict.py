@@ -25,19 +25,44 @@ def predict(
     mirror: bool = True,
     step: float | None = None,
     probabilities: bool = False,
+    previous_stage_predictions: Path | None = None,
+    keep_previous_stage: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> Prediction:
-    """Predict a file, a folder or a manifest; see :func:`medarch.inference.predict_cases.predict_cases`."""
+    """Predict a file, a folder or a manifest; see :func:`medarch.inference.predict_cases.predict_cases`.
+
+    Args:
+        model: model folder, or the plan folder it lies in.
+        source: file, folder or manifest.
+        output: folder.
+        folds: which to average; default all trained.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``float32``, ``bf16`` or ``fp16``.
+        mirror: average over mirrored copies.
+        step: distance of tiles as a share of the patch.
+        probabilities: also write class probabilities.
+        previous_stage_predictions: folder of finished label maps of a cascade's earlier stage, named like the cases;
+            default: predict them with the model's own earlier stage.
+        keep_previous_stage: write what the earlier stage says into ``output/previous_stage``.
+        restart: predict every case again.
+        progress: called with cases done and all.
+    """
     from medarch.inference.load_model import load_model
     from medarch.inference.predict_cases import PredictionOptions, predict_cases
     from medarch.io.find_inputs import find_inputs
+    from medarch.io.find_label_maps import find_label_maps
     from medarch.planning.detect_device import detect_device
 
     folder = find_model(model)
     # Inputs first: a wrong path is told before torch has loaded the weights.
     channels = len(Plan.load(folder / "plan.json").channels)
     cases = find_inputs(source, channels=channels)
-    loaded = load_model(folder, folds=folds, device=detect_device(device).kind, precision=precision)
-    options = PredictionOptions(mirror=mirror, step=step, probabilities=probabilities, restart=restart)
-    return predict_cases(loaded, cases, output, options=options, progress=progress)
+    previous = None if previous_stage_predictions is None else find_label_maps(previous_stage_predictions)
+    loaded = load_model(
+        folder, folds=folds, device=detect_device(device).kind, precision=precision, previous_stage=previous is None
+    )
+    options = PredictionOptions(
+        mirror=mirror, step=step, probabilities=probabilities, keep_previous_stage=keep_previous_stage, restart=restart
+    )
+    return predict_cases(loaded, cases, output, options=options, previous=previous, progress=progress)

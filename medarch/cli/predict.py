@@ -33,6 +33,15 @@ def predict(
         float | None, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch; default 0.5.")
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
+    previous_stage_predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--previous-stage-predictions", help="A cascade: finished label maps of its earlier stage, named by case."
+        ),
+    ] = None,
+    keep_previous_stage: Annotated[
+        bool, typer.Option("--keep-previous-stage", help="A cascade: also write what its earlier stage says.")
+    ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases and stop.")] = False,
     json: Json = False,
@@ -60,6 +69,8 @@ def predict(
                 mirror=mirror,
                 step=step,
                 probabilities=probabilities,
+                previous_stage_predictions=previous_stage_predictions,
+                keep_previous_stage=keep_previous_stage,
                 restart=restart,
                 progress=progress,
             )

@@ -19,6 +19,8 @@ from medarch.inference.ledger import file_sha256
 from medarch.tasks.create_task import create_task
 from medarch.tasks.task import Task
 
+PREVIOUS_STAGE = "previous_stage"
+"""Where a cascade's earlier stage lies in its model folder: a complete model folder of its own."""
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -46,6 +48,8 @@ class Model:
     dtype: torch.dtype
     waived: tuple[str, ...] = ()
     """Check codes that were waived for the training data and so hold for new cases too."""
+    previous: Model | None = None
+    """The earlier stage of a cascade."""
 
 
 def weights_name(fold: int | str) -> str:
@@ -54,16 +58,23 @@ def weights_name(fold: int | str) -> str:
 
 
 def load_model(
-    folder: Path, *, folds: Sequence[str] | None = None, device: str = "cpu", precision: str = "auto"
+    folder: Path,
+    *,
+    folds: Sequence[str] | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+    previous_stage: bool = True,
 ) -> Model:
     """Read a model folder written by :func:`medarch.api.train`.
 
     Args:
         folder: the folder.
-        folds: which of its folds; default all.
+        folds: which of its folds; default all. The earlier stage of a cascade uses the same folds if it has them, else
+            all of its own.
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that compute it; else
             float32).
+        previous_stage: load the earlier stage of a cascade, too, where it lies in the folder.
 
     Raises:
         ModelError: files are missing, or weights do not fit the plan.
@@ -100,7 +111,27 @@ def load_model(
         networks.append(_load_network(path, task, device=target, dtype=dtype))
     record = folder / "dataset.json"
     waived = Dataset.load(record).waived if record.exists() else ()
-    return Model(folder, digest.hexdigest(), plan, configuration, task, tuple(networks), target, dtype, waived)
+    previous = None
+    if previous_stage and configuration.previous_stage is not None and (folder / PREVIOUS_STAGE).is_dir():
+        previous = _load_previous(folder / PREVIOUS_STAGE, plan, folds, device=device, precision=precision)
+        digest.update(previous.sha256.encode())
+    return Model(
+        folder, digest.hexdigest(), plan, configuration, task, tuple(networks), target, dtype, waived, previous
+    )
+
+
+def _load_previous(folder: Path, plan: Plan, folds: Sequence[str] | None, *, device: str, precision: str) -> Model:
+    has = ModelInfo.load(folder / "model.json").folds
+    same = folds if folds is not None and set(folds) <= set(has) else None
+    previous = load_model(folder, folds=same, device=device, precision=precision)
+    if previous.plan.labels != plan.labels or previous.plan.channels != plan.channels:
+        raise ModelError(
+            f"{folder} is not the earlier stage of this cascade",
+            expected=f"channels {', '.join(plan.channels)} and labels {plan.labels.labels}",
+            found=f"channels {', '.join(previous.plan.channels)} and labels {previous.plan.labels.labels}",
+            fix="copy the model of the same dataset there",
+        )
+    return previous
 
 
 def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.dtype) -> nn.Module:

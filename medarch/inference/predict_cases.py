@@ -8,27 +8,29 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from medarch.core.dataset import Case
-from medarch.core.errors import MedarchError
+from medarch.core.errors import MedarchError, ModelError
 from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
+from medarch.core.plan import Configuration
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.ledger import Ledger, file_sha256
-from medarch.inference.load_model import Model
+from medarch.inference.load_model import PREVIOUS_STAGE, Model
+from medarch.inference.output_file import output_file
 from medarch.inference.predict_case import predict_logits, restore_case
+from medarch.inference.prepare_input import prepare_input
+from medarch.inference.previous_stage import FinishedLabels, PreviousStage
 from medarch.inference.sliding_window import Window
-from medarch.io.read_case import read_case
-from medarch.io.suffix import is_volume_file
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
-from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
-from medarch.preprocessing.recipe_sha256 import recipe_sha256
+from medarch.preprocessing.prepare_case import PreparedArrays
 
 PROBABILITIES = "probabilities"
-OUTPUT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 log = logging.getLogger(__name__)
 
 
@@ -40,6 +42,8 @@ class PredictionOptions:
     step: float | None = None
     """Distance of tiles as a share of the patch; default the plan's."""
     probabilities: bool = False
+    keep_previous_stage: bool = False
+    """Write what a cascade's earlier stage says into ``previous_stage/`` of the output folder."""
     restart: bool = False
     """Predict every case again, whatever the output folder holds."""
 
@@ -51,6 +55,7 @@ def predict_cases(
     *,
     options: PredictionOptions,
     store: CaseStore | None = None,
+    previous: FinishedLabels | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Predict cases into ``output/CASE.suffix``, each on its own input grid, and keep a ledger beside them.
@@ -61,26 +66,19 @@ def predict_cases(
         output: folder.
         options: what the user chose.
         store: prepared cases, just checked against their files; a case in it is not read and prepared again.
+        previous: finished label maps of a cascade's earlier stage by case; default: predict them first.
         progress: called with the number of cases done and of all.
 
     Raises:
         PredictionError: ``output`` holds predictions of another model or other settings.
+        ModelError: the model is the second stage of a cascade, and the first is not there.
     """
-    window = Window(
-        patch=model.configuration.patch_voxels,
-        step=options.step or model.configuration.inference.step,
-        mirror_axes=model.configuration.inference.mirror_axes if options.mirror else (),
-    )
-    settings = {
-        "model_sha256": model.sha256,
-        "precision": str(model.dtype).removeprefix("torch."),
-        "step": window.step,
-        "mirror_axes": list(window.mirror_axes),
-        "probabilities": options.probabilities,
-    }
+    _require_previous_stage(model, previous)
+    window = _window(model.configuration, options)
+    settings = _settings(model, window, options, previous)
     ledger = Ledger(output, settings)
     with folder_lock(output):
-        for folder in (output, output / PROBABILITIES):
+        for folder in (output, output / PROBABILITIES, output / PREVIOUS_STAGE):
             remove_leftovers(folder)
         done = ledger.open(restart=options.restart)
         rows: dict[str, CasePrediction] = {}
@@ -88,7 +86,8 @@ def predict_cases(
             if case.id in done:
                 rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
         todo = [case for case in cases if case.id not in done]
-        for row in _run(model, todo, output, window=window, probabilities=options.probabilities, store=store):
+        run = _Run(model, output, window, options, store, previous, Lock())
+        for row in run.predict(todo):
             ledger.add(row)
             rows[row.case] = row
             log.info("%s: %s in %.1f s", row.case, row.status, row.seconds)
@@ -97,102 +96,127 @@ def predict_cases(
         prediction = Prediction(
             model=model.folder,
             model_sha256=model.sha256,
-            settings={**settings, "mirror_axes": tuple(map(str, window.mirror_axes))},  # type: ignore[arg-type]
+            settings={**settings, "mirror_axes": tuple(map(str, window.mirror_axes))},
             cases=tuple(rows[case.id] for case in cases),
         )
         prediction.save(output / "predictions.json")
         return prediction
 
 
-def _run(
-    model: Model, cases: Sequence[Case], output: Path, *, window: Window, probabilities: bool, store: CaseStore | None
-) -> Iterator[CasePrediction]:
-    """Three stages, each one case ahead of the next: read and prepare, network, restore and write."""
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
-        coming: Future[PreparedArrays] | None = None
-        leaving: Future[CasePrediction] | None = None
-        for index, case in enumerate(cases):
-            started = time.monotonic()
-            ready = coming or reader.submit(_prepare, model, case, store)
-            coming = reader.submit(_prepare, model, cases[index + 1], store) if index + 1 < len(cases) else None
-            finishing: Future[CasePrediction] | None = None
-            failure: CasePrediction | None = None
-            try:
-                prepared = ready.result()
-                logits = predict_logits(model, prepared, window=window)
-                finishing = writer.submit(
-                    _finish, model, case, logits, prepared, output=output, probabilities=probabilities, started=started
-                )
-            except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
-                failure = _failed(case, error, started)
+def _window(configuration: Configuration, options: PredictionOptions) -> Window:
+    return Window(
+        patch=configuration.patch_voxels,
+        step=options.step or configuration.inference.step,
+        mirror_axes=configuration.inference.mirror_axes if options.mirror else (),
+    )
+
+
+def _settings(
+    model: Model, window: Window, options: PredictionOptions, previous: FinishedLabels | None
+) -> dict[str, Any]:
+    """What must be equal for an output folder to be gone on with."""
+    settings: dict[str, Any] = {
+        "model_sha256": model.sha256,
+        "precision": str(model.dtype).removeprefix("torch."),
+        "step": window.step,
+        "mirror_axes": list(window.mirror_axes),
+        "probabilities": options.probabilities,
+    }
+    if model.configuration.previous_stage is not None:
+        settings["previous_stage"] = "predicted" if previous is None else "given"
+    return settings
+
+
+def _require_previous_stage(model: Model, previous: FinishedLabels | None) -> None:
+    stage = model.configuration.previous_stage
+    if stage is None and previous is not None:
+        raise ModelError(
+            f"{model.configuration.name} has no previous stage",
+            expected="a model of a cascade",
+            found=str(model.folder),
+            fix="leave --previous-stage-predictions away",
+        )
+    if stage is not None and previous is None and model.previous is None:
+        raise ModelError(
+            f"{model.configuration.name} needs the labels of {stage}",
+            expected=f"a complete model folder {model.folder / PREVIOUS_STAGE}",
+            found="none",
+            fix=f"copy the model of {stage} there, or predict with it first and give that folder with "
+            "--previous-stage-predictions",
+        )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all cases of a run share."""
+
+    model: Model
+    output: Path
+    window: Window
+    options: PredictionOptions
+    store: CaseStore | None
+    finished: FinishedLabels | None
+    device: Lock
+
+    def predict(self, cases: Sequence[Case]) -> Iterator[CasePrediction]:
+        """Three stages, each one case ahead of the next: read and prepare, network, restore and write."""
+        with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+            coming: Future[PreparedArrays] | None = None
+            leaving: Future[CasePrediction] | None = None
+            for index, case in enumerate(cases):
+                started = time.monotonic()
+                ready = coming or reader.submit(self._prepare, case)
+                coming = reader.submit(self._prepare, cases[index + 1]) if index + 1 < len(cases) else None
+                finishing: Future[CasePrediction] | None = None
+                failure: CasePrediction | None = None
+                try:
+                    prepared = ready.result()
+                    with self.device:
+                        logits = predict_logits(self.model, prepared, window=self.window)
+                    finishing = writer.submit(self._finish, case, logits, prepared, started=started)
+                except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
+                    failure = _failed(case, error, started)
+                if leaving is not None:
+                    yield leaving.result()
+                leaving = finishing
+                if failure is not None:
+                    yield failure
             if leaving is not None:
                 yield leaving.result()
-            leaving = finishing
-            if failure is not None:
-                yield failure
-        if leaving is not None:
-            yield leaving.result()
 
+    def _prepare(self, case: Case) -> PreparedArrays:
+        return prepare_input(self.model, case, store=self.store, previous=self._previous_stage())
 
-def _prepare(model: Model, case: Case, store: CaseStore | None) -> PreparedArrays:
-    prepared = None if store is None else _stored(model, case, store)
-    if prepared is not None:
-        return prepared
-    images = Case(id=case.id, images=case.images)
-    volumes = read_case(images, channels=len(model.plan.channels), waived=model.waived)
-    recipe = model.configuration.preprocessing
-    return prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
+    def _previous_stage(self) -> PreviousStage | None:
+        if self.model.configuration.previous_stage is None:
+            return None
+        earlier = self.model.previous
+        window = None if earlier is None else _window(earlier.configuration, self.options)
+        keep = self.output / PREVIOUS_STAGE if self.options.keep_previous_stage else None
+        return PreviousStage(self.model, self.finished, window, keep, self.device)
 
-
-def _stored(model: Model, case: Case, store: CaseStore) -> PreparedArrays | None:
-    """Return a case as it lies in the store, or None if the network would see something else there.
-
-    Statistics from inside the mask have seen the label in a training case (labelled voxels count as inside), which a
-    new case cannot offer; such cases are prepared again wherever their images exist.
-    """
-    recipe = model.configuration.preprocessing
-    masked = any(channel.inside_mask for channel in recipe.normalisation)
-    if not store.path(case.id).exists() or (masked and is_volume_file(case.images[0])):
-        return None
-    record = store.record(case.id)
-    if record.recipe_sha256 != recipe_sha256(recipe, model.plan.labels):
-        return None
-    return PreparedArrays(image=np.array(store.read_image(case.id)), label=None, record=record)
-
-
-def _finish(
-    model: Model,
-    case: Case,
-    logits: np.ndarray,
-    prepared: PreparedArrays,
-    *,
-    output: Path,
-    probabilities: bool,
-    started: float,
-) -> CasePrediction:
-    try:
-        result = restore_case(model, logits, prepared, probabilities=probabilities)
-        source = case.images[0]
-        suffix = next((suffix for suffix in OUTPUT_SUFFIXES if source.name.endswith(suffix)), ".nii.gz")
-        target = output / f"{case.id}{suffix}"
-        geometry = prepared.record.geometry
-        write_volume(target, result.labels, geometry, like=source)
-        shares = None
-        if result.probabilities is not None:
-            shares = output / PROBABILITIES / f"{case.id}{suffix}"
-            write_volume(shares, result.probabilities, geometry, like=source)
-        return CasePrediction(
-            case=case.id,
-            status="done",
-            images=case.images,
-            output=target,
-            output_sha256=file_sha256(target),
-            probabilities=shares,
-            seconds=round(time.monotonic() - started, 3),
-            voxels=_count(model, result.labels),
-        )
-    except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
-        return _failed(case, error, started)
+    def _finish(self, case: Case, logits: np.ndarray, prepared: PreparedArrays, *, started: float) -> CasePrediction:
+        try:
+            result = restore_case(self.model, logits, prepared, probabilities=self.options.probabilities)
+            geometry = prepared.record.geometry
+            target = output_file(self.output, case)
+            write_volume(target, result.labels, geometry, like=case.images[0])
+            shares = None
+            if result.probabilities is not None:
+                shares = output_file(self.output / PROBABILITIES, case)
+                write_volume(shares, result.probabilities, geometry, like=case.images[0])
+            return CasePrediction(
+                case=case.id,
+                status="done",
+                images=case.images,
+                output=target,
+                output_sha256=file_sha256(target),
+                probabilities=shares,
+                seconds=round(time.monotonic() - started, 3),
+                voxels=_count(self.model, result.labels),
+            )
+        except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
+            return _failed(case, error, started)
 
 
 def _count(model: Model, labels: np.ndarray) -> dict[str, int]:
