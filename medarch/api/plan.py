@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from medarch.api.export import FORMATS
 from medarch.api.progress import Progress
 from medarch.core.errors import UsageError
 from medarch.core.plan import Plan
@@ -28,6 +29,8 @@ def plan(
     waive: Sequence[str] = (),
     workers: int | None = None,
     dry_run: bool = False,
+    as_format: str | None = None,
+    nnunet_id: int = 999,
     progress: Progress | None = None,
 ) -> Plan:
     """Read a dataset, take its fingerprint and decide everything; write the plan unless ``dry_run``.
@@ -45,6 +48,9 @@ def plan(
         waive: check codes to accept.
         workers: processes.
         dry_run: write no plan (the fingerprint is cached all the same).
+        as_format: ``nnunet`` to write nnU-Net's plans, fingerprint, splits and dataset.json, too, into the folder
+            ``nnunet`` beside plan.json; a plan that it cannot express is refused, and nothing is written.
+        nnunet_id: number of the dataset for nnU-Net, if it is not named ``DatasetXXX_NAME``.
         progress: called with cases done and all.
     """
     from medarch.io.read_dataset import read_dataset
@@ -58,6 +64,8 @@ def plan(
         raise UsageError(
             f"unknown preset {preset!r}", expected=", ".join(PRESETS), found=preset, fix="choose one of those"
         )
+    if as_format not in (None, *FORMATS):
+        raise UsageError(f"unknown format {as_format!r}", expected=", ".join(FORMATS), found=str(as_format))
     dataset = read_dataset(source, waive=waive)
     room = Workspace(workspace, dataset.name)
     fingerprint = extract_fingerprint(
@@ -84,8 +92,14 @@ def plan(
         made = apply_changes(made, path)
     made = made.model_copy(update={"name": name or made.name})
     if not dry_run:
+        splits = make_splits(dataset)
+        if as_format == "nnunet":
+            from medarch.interop.export_plan_folder import export_plan_folder
+
+            target = room.plan_folder(made.name) / "nnunet"
+            export_plan_folder(made, dataset, fingerprint, splits, target, number=nnunet_id)
         dataset.save(room.dataset_file)
         fingerprint.save(room.fingerprint_file)
-        save_splits(make_splits(dataset), room.splits_file)
+        save_splits(splits, room.splits_file)
         made.save(room.plan_file(made.name))
     return made

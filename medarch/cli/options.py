@@ -21,5 +21,8 @@ Workers = Annotated[int | None, typer.Option("--workers", "-j", min=0, help="Pro
 Waive = Annotated[
     list[str] | None, typer.Option("--waive", help="Accept this check code, e.g. GEOMETRY_MISMATCH. Repeatable.")
 ]
+NnunetId = Annotated[
+    int, typer.Option("--nnunet-id", min=1, max=999, help="Number for nnU-Net, if the dataset is not DatasetXXX_NAME.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")]

@@ -9,7 +9,7 @@ import typer
 
 from medarch.cli.console import errors_told, print_table, progress_bar, say_json
 from medarch.cli.durations import seconds, spoken
-from medarch.cli.options import DatasetPath, DeviceName, Json, Verbose, Waive, Workers, WorkspacePath
+from medarch.cli.options import DatasetPath, DeviceName, Json, NnunetId, Verbose, Waive, Workers, WorkspacePath
 
 if TYPE_CHECKING:
     from medarch.core.plan import Configuration, Plan
@@ -40,6 +40,10 @@ def plan(
         typer.Option("--with", help="YAML with what shall differ, e.g. configs/adamw.yaml. Repeatable."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its reasons, write none.")] = False,
+    as_format: Annotated[
+        str | None, typer.Option("--as", help="nnunet: also write what nnUNetv2_preprocess and _train go on from.")
+    ] = None,
+    nnunet_id: NnunetId = 999,
     waive: Waive = None,
     workers: Workers = None,
     json: Json = False,
@@ -63,6 +67,8 @@ def plan(
                 waive=waive or (),
                 workers=workers,
                 dry_run=dry_run,
+                as_format=as_format,
+                nnunet_id=nnunet_id,
                 progress=progress,
             )
         folder = workspace / made.dataset / made.name
