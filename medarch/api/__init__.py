@@ -5,7 +5,9 @@ from __future__ import annotations
 from medarch.api.check import check
 from medarch.api.environment import environment
 from medarch.api.evaluate import evaluate
+from medarch.api.export import export
 from medarch.api.find_model import find_model
+from medarch.api.import_model import import_model
 from medarch.api.plan import plan
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.predict import predict
@@ -19,7 +21,9 @@ __all__ = [
     "check",
     "environment",
     "evaluate",
+    "export",
     "find_model",
+    "import_model",
     "plan",
     "predict",
     "preprocess",

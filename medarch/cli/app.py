@@ -6,6 +6,8 @@ import typer
 
 from medarch.cli.check import check
 from medarch.cli.evaluate import evaluate
+from medarch.cli.export import export
+from medarch.cli.import_model import import_model
 from medarch.cli.info import info
 from medarch.cli.plan import plan
 from medarch.cli.predict import predict
@@ -22,8 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (check, plan, preprocess, train, predict, evaluate, report, info):
+for verb in (check, plan, preprocess, train, predict, evaluate, report, export, info):
     app.command()(verb)
+app.command("import")(import_model)
 
 
 def main() -> None:

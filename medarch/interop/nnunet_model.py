@@ -1,0 +1,198 @@
+"""A trained nnU-Net v2 model in medarch's words, its weights still in its checkpoints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from medarch.core.dataset import Dataset
+from medarch.core.errors import ModelError
+from medarch.core.plan import Configuration, InferencePlan, Plan
+from medarch.core.postprocessing import Postprocessing
+from medarch.interop.find_checkpoints import CheckpointName, find_checkpoints
+from medarch.interop.nnunet_network import nnunet_network
+from medarch.interop.nnunet_plans import resolve_configuration
+from medarch.interop.nnunet_postprocessing import nnunet_postprocessing
+from medarch.interop.nnunet_preprocessing import nnunet_preprocessing
+from medarch.interop.nnunet_weights import medarch_weights
+from medarch.interop.read_checkpoint import Checkpoint, read_checkpoint
+from medarch.interop.require_stock_trainer import require_stock_trainer
+from medarch.io.dataset_json import channel_names, dataset_name, label_scheme, load_json, stated_count
+from medarch.planning.nnunet_training import nnunet_training
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NnunetModel:
+    """One configuration of a trained nnU-Net."""
+
+    folder: Path
+    trainer: str
+    reader: str
+    plan: Plan
+    configuration: Configuration
+    dataset: Dataset
+    checkpoints: Mapping[str, Path]
+    """Fold → file."""
+    conv_bias: bool
+    postprocessing: Postprocessing | None
+    """Found by cross-validation over exactly these folds."""
+
+    def weights(self, fold: str) -> dict[str, Tensor]:
+        """Return the weights of a fold for medarch's network.
+
+        Raises:
+            ModelError: the checkpoint is unsafe, damaged, of another model, or does not fit the network.
+        """
+        checkpoint = read_checkpoint(self.checkpoints[fold])
+        _require_same_model(checkpoint, self)
+        return medarch_weights(checkpoint.weights, self.configuration.network, conv_bias=self.conv_bias)
+
+
+def read_nnunet_model(
+    folder: Path,
+    *,
+    folds: Sequence[str] | None = None,
+    checkpoint: CheckpointName | None = None,
+    trust_trainer: str | None = None,
+) -> NnunetModel:
+    """Read plans, dataset and the first checkpoint of a folder ``TRAINER__PLANS__CONFIGURATION``.
+
+    Args:
+        folder: the model folder.
+        folds: default those nnU-Net would predict with.
+        checkpoint: default final, or best where there is no final.
+        trust_trainer: a trainer class that is known to train the stock network.
+
+    Raises:
+        ModelError: something is missing, or medarch cannot reproduce it; the message names it.
+        DatasetError: dataset.json does not declare channels or labels.
+    """
+    checkpoints = find_checkpoints(folder, folds=folds, checkpoint=checkpoint)
+    first = read_checkpoint(next(iter(checkpoints.values())))
+    require_stock_trainer(first.trainer, trusted=trust_trainer)
+    plans, meta = load_json(folder / "plans.json"), load_json(folder / "dataset.json")
+    if plans.get("label_manager", "LabelManager") != "LabelManager":
+        raise ModelError(
+            f"label manager {plans['label_manager']} cannot be reproduced",
+            expected="LabelManager",
+            found=str(plans["label_manager"]),
+            fix="predict with nnU-Net itself",
+        )
+    settings = resolve_configuration(plans, first.configuration)
+    dataset = _dataset(plans, meta, folder)
+    configuration = _configuration(settings, plans, dataset, first)
+    plan = Plan(
+        name=str(plans.get("plans_name") or "nnUNetPlans"),
+        preset="imported",
+        dataset=dataset.name,
+        channels=dataset.channels,
+        labels=dataset.labels,
+        fingerprint_sha256="",
+        configurations={configuration.name: configuration},
+        default=configuration.name,
+    )
+    return NnunetModel(
+        folder=folder,
+        trainer=first.trainer,
+        reader=str(plans["image_reader_writer"]),
+        plan=plan,
+        configuration=configuration,
+        dataset=dataset,
+        checkpoints=checkpoints,
+        conv_bias=bool(settings["architecture"]["arch_kwargs"].get("conv_bias", False)),
+        postprocessing=nnunet_postprocessing(folder, tuple(checkpoints)),
+    )
+
+
+def _dataset(plans: Mapping[str, Any], meta: Mapping[str, Any], folder: Path) -> Dataset:
+    path = folder / "dataset.json"
+    return Dataset(
+        name=dataset_name({"name": plans.get("dataset_name")}, folder.parent),
+        root=Path(),
+        layout="nnunet",
+        channels=channel_names(meta.get("channel_names", meta.get("modality")), path),
+        labels=label_scheme(meta, path),
+        cases=(),
+        num_training=stated_count(meta, path),
+        licence=str(meta.get("licence") or meta.get("license") or ""),
+    )
+
+
+def _configuration(
+    settings: Mapping[str, Any], plans: Mapping[str, Any], dataset: Dataset, first: Checkpoint
+) -> Configuration:
+    previous = settings.get("previous_stage")
+    further = settings.get("next_stage")
+    patch = settings.get("patch_size")
+    if not isinstance(patch, list) or len(patch) not in (2, 3):
+        raise ModelError("plans.json states no patch_size", expected="2 or 3 numbers", found=repr(patch))
+    preprocessing = nnunet_preprocessing(plans, settings, channels=len(dataset.channels))
+    network = nnunet_network(
+        settings["architecture"],
+        dim=len(patch),
+        in_channels=len(dataset.channels) + (len(dataset.labels.foreground_values) if previous else 0),
+        heads=dataset.labels.heads,
+        deep_supervision=first.trainer != "nnUNetTrainerNoDeepSupervision",
+    )
+    axes = _mirror_axes(first, len(patch))
+    try:
+        training = nnunet_training(tuple(patch), preprocessing.normalisation)
+        augmentation = training.augmentation.model_copy(update={"mirror_axes": axes})
+        return Configuration(
+            name=first.configuration,
+            patch_voxels=tuple(patch),
+            batch_size=settings["batch_size"],
+            batch_dice=settings["batch_dice"],
+            median_shape=tuple(round(size) for size in settings["median_image_size_in_voxels"]),
+            preprocessing=preprocessing,
+            network=network,
+            training=training.model_copy(update={"augmentation": augmentation}),
+            inference=InferencePlan(mirror_axes=axes),
+            previous_stage=previous,
+            next_stage=further[0] if isinstance(further, list) and further else further or None,
+        )
+    except (KeyError, TypeError, ValidationError) as error:
+        raise ModelError(
+            f"configuration {first.configuration} of plans.json is not complete",
+            expected="patch_size, batch_size, batch_dice, median_image_size_in_voxels",
+            found=f"{type(error).__name__}: {error}"[:300],
+            fix="use the plans.json that was trained with",
+        ) from error
+
+
+def _mirror_axes(checkpoint: Checkpoint, dim: int) -> tuple[int, ...]:
+    axes = checkpoint.mirror_axes
+    if any(not 0 <= axis < dim for axis in axes):
+        raise ModelError(
+            f"{checkpoint.path} mirrors along axes that are not there",
+            expected=f"axes below {dim}",
+            found=str(axes),
+            fix="the checkpoint belongs to other plans than those in its folder",
+        )
+    return axes
+
+
+def _require_same_model(checkpoint: Checkpoint, model: NnunetModel) -> None:
+    mine = (model.configuration.name, model.trainer)
+    if (checkpoint.configuration, checkpoint.trainer) != mine:
+        raise ModelError(
+            f"{checkpoint.path} belongs to another model",
+            expected="configuration {} of {}".format(*mine),
+            found=f"configuration {checkpoint.configuration} of {checkpoint.trainer}",
+            fix="choose folds of one model with --folds",
+        )
+    if checkpoint.mirror_axes != model.configuration.inference.mirror_axes:
+        log.warning(
+            "%s names mirror axes %s; those of the first fold, %s, hold for all, as in nnU-Net",
+            checkpoint.path,
+            checkpoint.mirror_axes,
+            model.configuration.inference.mirror_axes,
+        )
