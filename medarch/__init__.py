@@ -1,7 +1,7 @@
 """medarch: self-configuring deep learning for 3D medical images.
 
 The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``,
-``report``, ``export``, ``import_model``.
+``report``, ``export``, ``import_model``, ``compare``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medarch.api import check, evaluate, export, import_model, plan, predict, preprocess, report, train
+    from medarch.api import check, compare, evaluate, export, import_model, plan, predict, preprocess, report, train
     from medarch.core.errors import MedarchError
 
 __version__ = "0.1.0"
@@ -17,6 +17,7 @@ __all__ = [
     "MedarchError",
     "__version__",
     "check",
+    "compare",
     "evaluate",
     "export",
     "import_model",

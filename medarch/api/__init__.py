@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medarch.api.check import check
+from medarch.api.compare import StudyOutcome, compare
 from medarch.api.environment import environment
 from medarch.api.evaluate import evaluate
 from medarch.api.export import export
@@ -17,8 +18,10 @@ from medarch.api.train import TrainingResult, train
 
 __all__ = [
     "PlanFolder",
+    "StudyOutcome",
     "TrainingResult",
     "check",
+    "compare",
     "environment",
     "evaluate",
     "export",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from medarch.cli.check import check
+from medarch.cli.compare import compare
 from medarch.cli.evaluate import evaluate
 from medarch.cli.export import export
 from medarch.cli.import_model import import_model
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (check, plan, preprocess, train, predict, evaluate, report, export, info):
+for verb in (check, plan, preprocess, train, predict, evaluate, report, compare, export, info):
     app.command()(verb)
 app.command("import")(import_model)
 
