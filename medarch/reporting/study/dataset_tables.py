@@ -51,8 +51,8 @@ def mean_rank_table(comparison: Comparison) -> StudyTable | None:
 def _scores(dataset: DatasetComparison, labels: Sequence[str], comparison: Comparison) -> StudyTable:
     by_class = labels != ["foreground"]
     titles = [study_measure_title(measure, comparison) for measure in HIGHER_IS_BETTER]
-    headers = ["method", *titles, "median DSC", "worst DSC", "worst case", "SD folds", "SD seeds", "cases"]
-    headers += [status.replace("_", " ") for status in STATUSES]
+    headers = ["method", *titles, "cases", *(status.replace("_", " ") for status in STATUSES)]
+    headers += ["median DSC", "worst DSC", "SD folds", "SD seeds", "worst case"]
     rows = [
         [*([label] if by_class else []), *_score_row(score)]
         for label in labels
@@ -71,7 +71,7 @@ def _scores(dataset: DatasetComparison, labels: Sequence[str], comparison: Compa
         "Each class" if by_class else "Scores, foreground",
         (["class"] if by_class else []) + headers,
         rows,
-        words=frozenset({0, shift, 6 + shift}),
+        words=frozenset({0, shift, len(headers) - 1 + shift}),
         note=note,
     )
 
@@ -82,13 +82,13 @@ def _score_row(score: Score) -> list[str]:
     return [
         score.method,
         *(_mean(name, measure, used=used) for name, measure in score.measures.items()),
-        write_number(primary.median),
-        write_number(primary.worst),
-        primary.worst_case or NONE,
-        write_number(primary.sd_folds, decimals=4),
-        write_number(primary.sd_seeds, decimals=4),
         f"{used}/{primary.estimate.cases_total}",
         *(str(score.statuses.get(status, 0)) for status in STATUSES),  # type: ignore[call-overload]
+        write_number(primary.median),
+        write_number(primary.worst),
+        write_number(primary.sd_folds, decimals=4),
+        write_number(primary.sd_seeds, decimals=4),
+        primary.worst_case or NONE,
     ]
 
 

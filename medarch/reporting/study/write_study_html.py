@@ -104,7 +104,10 @@ def _figures(dataset: DatasetComparison, result: StudyResult, comparison: Compar
         "scores": join(
             tag("h3", "DSC of each case"),
             strip(dots, title="DSC of each case, one row a method"),
-            paragraph("A dot is a case (mean over classes and seeds), red at DSC 0; the box spans the quartiles."),
+            paragraph(
+                "A dot is a case (mean over classes and seeds), red at DSC 0; the box spans the quartiles.",
+                class_="note",
+            ),
         ),
         "pairs": join(
             difference_plot(pairs),
@@ -123,8 +126,13 @@ def _figures(dataset: DatasetComparison, result: StudyResult, comparison: Compar
 
 def _table(each: StudyTable) -> list[Html]:
     numbers = [column for column in range(len(each.headers)) if column not in each.words]
-    rows = [
-        [text if column in each.words else number_cell(text) for column, text in enumerate(row)] for row in each.rows
-    ]
-    shown = [table(each.headers, rows, numbers=numbers)]
+    rows = [[text if column in each.words else _number(text) for column, text in enumerate(row)] for row in each.rows]
+    # Names and findings stay on one line, but not the error messages of runs.
+    shown = [tag("div", table(each.headers, rows, numbers=numbers), class_=None if each.key == "runs" else "lines")]
     return [*shown, paragraph(each.note, class_="note")] if each.note else shown
+
+
+def _number(text: str) -> Html:
+    """Put the interval below its mean, so that a table fits the page."""
+    mean, bracket, rest = text.partition(" [")
+    return number_cell(mean, notes=[f"[{rest}"] if bracket else [])
