@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from torch import Tensor
 
 from medarch.core.dataset import Dataset
@@ -78,6 +77,18 @@ def read_nnunet_model(
     checkpoints = find_checkpoints(folder, folds=folds, checkpoint=checkpoint)
     first = read_checkpoint(next(iter(checkpoints.values())))
     require_stock_trainer(first.trainer, trusted=trust_trainer)
+    try:
+        return _translate(folder, checkpoints, first)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"plans.json or dataset.json in {folder} is not complete",
+            expected=f"everything that nnU-Net writes about configuration {first.configuration}",
+            found=f"{type(error).__name__}: {error}"[:300],
+            fix="use the files that were trained with",
+        ) from error
+
+
+def _translate(folder: Path, checkpoints: Mapping[str, Path], first: Checkpoint) -> NnunetModel:
     plans, meta = load_json(folder / "plans.json"), load_json(folder / "dataset.json")
     if plans.get("label_manager", "LabelManager") != "LabelManager":
         raise ModelError(
@@ -131,9 +142,7 @@ def _configuration(
 ) -> Configuration:
     previous = settings.get("previous_stage")
     further = settings.get("next_stage")
-    patch = settings.get("patch_size")
-    if not isinstance(patch, list) or len(patch) not in (2, 3):
-        raise ModelError("plans.json states no patch_size", expected="2 or 3 numbers", found=repr(patch))
+    patch = tuple(settings["patch_size"])
     preprocessing = nnunet_preprocessing(plans, settings, channels=len(dataset.channels))
     network = nnunet_network(
         settings["architecture"],
@@ -143,29 +152,21 @@ def _configuration(
         deep_supervision=first.trainer != "nnUNetTrainerNoDeepSupervision",
     )
     axes = _mirror_axes(first, len(patch))
-    try:
-        training = nnunet_training(tuple(patch), preprocessing.normalisation)
-        augmentation = training.augmentation.model_copy(update={"mirror_axes": axes})
-        return Configuration(
-            name=first.configuration,
-            patch_voxels=tuple(patch),
-            batch_size=settings["batch_size"],
-            batch_dice=settings["batch_dice"],
-            median_shape=tuple(round(size) for size in settings["median_image_size_in_voxels"]),
-            preprocessing=preprocessing,
-            network=network,
-            training=training.model_copy(update={"augmentation": augmentation}),
-            inference=InferencePlan(mirror_axes=axes),
-            previous_stage=previous,
-            next_stage=further[0] if isinstance(further, list) and further else further or None,
-        )
-    except (KeyError, TypeError, ValidationError) as error:
-        raise ModelError(
-            f"configuration {first.configuration} of plans.json is not complete",
-            expected="patch_size, batch_size, batch_dice, median_image_size_in_voxels",
-            found=f"{type(error).__name__}: {error}"[:300],
-            fix="use the plans.json that was trained with",
-        ) from error
+    training = nnunet_training(patch, preprocessing.normalisation)
+    augmentation = training.augmentation.model_copy(update={"mirror_axes": axes})
+    return Configuration(
+        name=first.configuration,
+        patch_voxels=patch,
+        batch_size=settings["batch_size"],
+        batch_dice=settings["batch_dice"],
+        median_shape=tuple(round(size) for size in settings["median_image_size_in_voxels"]),
+        preprocessing=preprocessing,
+        network=network,
+        training=training.model_copy(update={"augmentation": augmentation}),
+        inference=InferencePlan(mirror_axes=axes),
+        previous_stage=previous,
+        next_stage=further[0] if isinstance(further, list) and further else further or None,
+    )
 
 
 def _mirror_axes(checkpoint: Checkpoint, dim: int) -> tuple[int, ...]:

@@ -44,35 +44,26 @@ def nnunet_network(
 
     Raises:
         ModelError: the class, or any of its arguments, is one that medarch's networks cannot reproduce.
+        KeyError, TypeError, ValueError: an argument is missing or malformed.
     """
-    kind = _architecture(str(architecture.get("network_class_name")))
-    settings = architecture.get("arch_kwargs")
-    if not isinstance(settings, Mapping):
-        raise ModelError("plans.json describes no network", expected="architecture.arch_kwargs", found=repr(settings))
+    kind = _architecture(str(architecture["network_class_name"]))
+    settings = architecture["arch_kwargs"]
     _require_stock_layers(settings, dim, kind)
     count = "n_conv_per_stage" if kind == "plain_unet" else "n_blocks_per_stage"
-    try:
-        stages = int(settings["n_stages"])
-        return NetworkPlan(
-            architecture=kind,
-            dim=2 if dim == 2 else 3,
-            in_channels=in_channels,
-            heads=heads,
-            features=_numbers(settings["features_per_stage"], stages),
-            strides=_voxels(settings["strides"], stages, dim),
-            kernels=_voxels(settings["kernel_sizes"], stages, dim),
-            blocks=_numbers(settings[count], stages),
-            # nnU-Net lists the decoder from the coarsest stage, medarch from the finest.
-            decoder_blocks=_numbers(settings["n_conv_per_stage_decoder"], stages - 1)[::-1],
-            deep_supervision=deep_supervision,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            "the network in plans.json is not complete",
-            expected=f"n_stages, features_per_stage, strides, kernel_sizes, {count}, n_conv_per_stage_decoder",
-            found=f"{type(error).__name__}: {error}",
-            fix="use the plans.json that was trained with",
-        ) from error
+    stages = int(settings["n_stages"])
+    return NetworkPlan(
+        architecture=kind,
+        dim=2 if dim == 2 else 3,
+        in_channels=in_channels,
+        heads=heads,
+        features=_numbers(settings["features_per_stage"], stages),
+        strides=_voxels(settings["strides"], stages, dim),
+        kernels=_voxels(settings["kernel_sizes"], stages, dim),
+        blocks=_numbers(settings[count], stages),
+        # nnU-Net lists the decoder from the coarsest stage, medarch from the finest.
+        decoder_blocks=_numbers(settings["n_conv_per_stage_decoder"], stages - 1)[::-1],
+        deep_supervision=deep_supervision,
+    )
 
 
 def _architecture(name: str) -> str:

@@ -27,7 +27,7 @@ class _Inert:
         pass
 
 
-_NUMPY_VALUES = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "_codecs.encode")
+_NUMPY_VALUES = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 """What stock checkpoints hold besides tensors and plain containers: the training log's numpy numbers (numpy 1 and 2).
 They are of no use here, so that not even numpy is called for them."""
 _ALLOWED = [(_Inert, name) for name in _NUMPY_VALUES]
