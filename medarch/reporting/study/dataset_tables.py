@@ -25,6 +25,7 @@ def dataset_tables(dataset: DatasetComparison, comparison: Comparison) -> list[S
     tables = [_scores(dataset, ["foreground"], comparison)]
     if len(classes) > 1:
         tables.append(_scores(dataset, classes, comparison))
+    tables.append(_spread(dataset, ["foreground", *classes] if len(classes) > 1 else ["foreground"]))
     if dataset.pairs:
         tables += [_pairs(dataset, comparison), _others(dataset, comparison)]
     if len(comparison.methods) > 1 and dataset.rankings:
@@ -52,14 +53,12 @@ def _scores(dataset: DatasetComparison, labels: Sequence[str], comparison: Compa
     by_class = labels != ["foreground"]
     titles = [study_measure_title(measure, comparison) for measure in HIGHER_IS_BETTER]
     headers = ["method", *titles, "cases", *(status.replace("_", " ") for status in STATUSES)]
-    headers += ["median DSC", "worst DSC", "SD folds", "SD seeds", "worst case"]
     rows = [
         [*([label] if by_class else []), *_score_row(score)]
         for label in labels
         for score in dataset.scores
         if score.label == label
     ]
-    shift = 1 if by_class else 0
     what = "structures" if by_class else "structures of cases"
     note = (
         f"Mean with {_interval(comparison)} over {dataset.patients} patients ({dataset.cases} cases, "
@@ -71,7 +70,7 @@ def _scores(dataset: DatasetComparison, labels: Sequence[str], comparison: Compa
         "Each class" if by_class else "Scores, foreground",
         (["class"] if by_class else []) + headers,
         rows,
-        words=frozenset({0, shift, len(headers) - 1 + shift}),
+        words=frozenset({0, 1}) if by_class else frozenset({0}),
         note=note,
     )
 
@@ -84,12 +83,31 @@ def _score_row(score: Score) -> list[str]:
         *(_mean(name, measure, used=used) for name, measure in score.measures.items()),
         f"{used}/{primary.estimate.cases_total}",
         *(str(score.statuses.get(status, 0)) for status in STATUSES),  # type: ignore[call-overload]
-        write_number(primary.median),
-        write_number(primary.worst),
-        write_number(primary.sd_folds, decimals=4),
-        write_number(primary.sd_seeds, decimals=4),
-        primary.worst_case or NONE,
     ]
+
+
+def _spread(dataset: DatasetComparison, labels: Sequence[str]) -> StudyTable:
+    rows = [
+        [
+            label,
+            score.method,
+            write_number(primary.median),
+            write_number(primary.worst),
+            primary.worst_case or NONE,
+            write_number(primary.sd_folds, decimals=4),
+            write_number(primary.sd_seeds, decimals=4),
+        ]
+        for label in labels
+        for score in dataset.scores
+        if score.label == label
+        for primary in [score.measures["dsc"]]
+    ]
+    headers = ["class", "method", "median DSC", "worst DSC", "worst case", "SD between folds", "SD between seeds"]
+    note = (
+        "Median and worst over cases, without an interval: bootstrap intervals of a median can fail. SD of the folds’ "
+        "means (averaged over seeds) and of the seeds’ means; folds share training cases, so it is no standard error."
+    )
+    return StudyTable("spread", "Spread of the DSC", headers, rows, words=frozenset({0, 1, 4}), note=note)
 
 
 def _mean(name: str, measure: MeasureScore, *, used: int) -> str:

@@ -77,7 +77,7 @@ def _dataset(dataset: DatasetComparison, result: StudyResult, comparison: Compar
         parts.append(paragraph(f"No statistics: {dataset.unavailable}.", class_="alarm"))
     for each in dataset_tables(dataset, comparison):
         shown = join(*_table(each), figures.get(each.key, Html()))
-        if each.key in ("classes", "others"):
+        if each.key in ("classes", "spread", "others"):
             shown = tag("details", tag("summary", each.title), shown)
         else:
             shown = join(tag("h3", each.title), shown)

@@ -54,7 +54,8 @@ def _table(table: StudyTable, *, caption: str, label: str) -> list[str]:
         "",
         r"\begin{table}[htbp]",
         r"\centering",
-        rf"\caption{{{_escape(f'{caption}: {table.title.lower()}.{note}')}}}",
+        rf"\caption{{{_escape(f'{caption}: {table.title}.{note}')}}}",
+        r"\medskip",
         rf"\label{{tab:study-{label}-{table.key}}}",
         # As wide as it is, but never wider than the text.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
