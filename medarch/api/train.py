@@ -12,12 +12,13 @@ from medarch.api.plan_folder import PlanFolder
 from medarch.api.preprocess import preprocess
 from medarch.api.progress import Progress
 from medarch.core.dataset import Split
-from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import Evaluation
     from medarch.preprocessing.case_store import CaseStore
+    from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
+    from medarch.preprocessing.previous_labels import PreviousLabels
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,14 @@ def train(
     seed: int | None = None,
     restart: bool = False,
     validate: bool = True,
+    probabilities: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Prepare, train one fold (or go on with it), write the model, predict and score the fold's validation cases.
+
+    The second stage of a cascade trains on what the first stage's cross-validation said of each case, and validates
+    with it.
 
     Args:
         plan_folder: ``WORKSPACE/DATASET/PLAN``.
@@ -55,8 +60,12 @@ def train(
         seed: in place of the plan's.
         restart: forget an earlier run of this fold.
         validate: predict and evaluate the validation cases at the end.
+        probabilities: keep the class probabilities of the validation cases (``medarch select`` uses them).
         workers: processes for preparing and evaluating.
         progress: of preparing.
+
+    Raises:
+        TrainingError: a cascade's first stage has not been cross-validated, or the folder belongs to another plan.
     """
     from medarch.planning.detect_device import detect_device
     from medarch.training.train_fold import Fold, train_fold
@@ -77,13 +86,19 @@ def train(
         chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": "fp16"})})
     folder = home.fold_folder(chosen.name, fold)
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
-    train_fold(used, chosen, fold=Fold(folder, split.train, split.val), store=store, device=kind, resume=not restart)
+    maps = _previous_stage(home, chosen, fold, split)
+    previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
+    run = Fold(folder, split.train, split.val, previous)
+    train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart)
     from medarch.reporting.draw_curves import draw_curves
 
     draw_curves(folder / "log.csv", folder / "curves.png")
     model = _write_model(home, used, chosen, fold)
-    evaluation = _validate(home, chosen, fold, split, store=store, device=kind, workers=workers) if validate else None
-    if evaluation is not None:
+    evaluation = None
+    if validate:
+        evaluation = _validate(
+            home, chosen, fold, split, store=store, maps=maps, device=kind, probabilities=probabilities, workers=workers
+        )
         _write_card(home, used, chosen, model)
     return TrainingResult(folder, model, evaluation)
 
@@ -91,21 +106,42 @@ def train(
 def _with_overrides(
     chosen: Configuration, epochs: int | None, time_budget_s: float | None, seed: int | None
 ) -> Configuration:
-    if chosen.previous_stage is not None:
-        raise PlanError(
-            f"{chosen.name} cannot be trained yet",
-            expected="a configuration without a previous stage",
-            found=f"previous stage {chosen.previous_stage}",
-            fix="train 3d_fullres and 3d_lowres",
-        )
     given = {"epochs": epochs, "time_budget_s": time_budget_s, "seed": seed}
     changes = {key: value for key, value in given.items() if value is not None}
     return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)}) if changes else chosen
 
 
+def _previous_stage(
+    home: PlanFolder, chosen: Configuration, fold: int | str, split: Split
+) -> dict[str, FinishedLabelMap] | None:
+    """The first stage's label maps by case; None for a configuration that is no second stage."""
+    if chosen.previous_stage is None:
+        return None
+    from medarch.planning.split_file import load_splits
+    from medarch.training.find_previous_stage import find_previous_stage
+
+    cases = sorted({*split.train, *split.val})
+    stage = home.folder / chosen.previous_stage
+    return find_previous_stage(stage, load_splits(home.room.splits_file), cases=cases, fold=fold)
+
+
+def _prepare_previous(
+    home: PlanFolder,
+    chosen: Configuration,
+    maps: dict[str, FinishedLabelMap],
+    store: CaseStore,
+    workers: int | None,
+) -> PreviousLabels:
+    from medarch.preprocessing.prepare_previous_labels import prepare_previous_labels
+
+    folder = home.folder / chosen.name / "previous_labels"
+    recipe, labels = chosen.preprocessing, home.plan.labels
+    return prepare_previous_labels(maps, store, folder, recipe=recipe, labels=labels, workers=workers)
+
+
 def _write_model(home: PlanFolder, used: Plan, chosen: Configuration, fold: int | str) -> Path:
     from medarch.core.files import write_bytes
-    from medarch.inference.load_model import ModelInfo, weights_name
+    from medarch.inference.load_model import PREVIOUS_STAGE, ModelInfo, weights_name
     from medarch.training.train_fold import WEIGHTS
 
     model = home.folder / chosen.name / "model"
@@ -115,9 +151,23 @@ def _write_model(home: PlanFolder, used: Plan, chosen: Configuration, fold: int 
     home.dataset.model_copy(update={"cases": (), "test_cases": (), "splits": None, "root": Path()}).save(
         model / "dataset.json"
     )
+    if chosen.previous_stage is not None:
+        _copy_model(home.folder / chosen.previous_stage / "model", model / PREVIOUS_STAGE)
     folds = sorted(path.stem.removeprefix("weights_fold_") for path in model.glob("weights_fold_*.safetensors"))
     ModelInfo(configuration=chosen.name, folds=tuple(folds)).save(model / "model.json")
     return model
+
+
+def _copy_model(source: Path, target: Path) -> None:
+    """Copy a model folder's files, each whole, and remove what the source no longer has."""
+    from medarch.core.files import write_bytes
+
+    for path in source.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            write_bytes(target / path.name, path.read_bytes())
+    for path in target.iterdir():
+        if path.is_file() and not (source / path.name).exists():
+            path.unlink()
 
 
 def _validate(
@@ -127,7 +177,9 @@ def _validate(
     split: Split,
     *,
     store: CaseStore,
+    maps: dict[str, FinishedLabelMap] | None,
     device: str,
+    probabilities: bool,
     workers: int | None,
 ) -> Evaluation:
     from medarch.evaluation.evaluate import evaluate as measure
@@ -136,9 +188,11 @@ def _validate(
     from medarch.inference.predict_cases import PredictionOptions, predict_cases
 
     folder = home.fold_folder(chosen.name, fold) / "validation"
-    model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device)
+    model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device, previous_stage=False)
     cases = [home.dataset.case(case) for case in split.val]
-    prediction = predict_cases(model, cases, folder, options=PredictionOptions(restart=True), store=store)
+    options = PredictionOptions(probabilities=probabilities, restart=True)
+    previous = None if maps is None else {case: found.path for case, found in maps.items()}
+    prediction = predict_cases(model, cases, folder, options=options, store=store, previous=previous)
     evaluation = measure(
         {row.case: row.output for row in prediction.cases if row.output is not None},
         {case.id: case.label for case in cases if case.label is not None},

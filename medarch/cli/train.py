@@ -25,6 +25,9 @@ def train(
         bool, typer.Option("--restart", help="Forget an earlier run of this fold; default: go on.")
     ] = False,
     validate: Annotated[bool, typer.Option(help="Predict and score the fold's validation cases at the end.")] = True,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Keep the validation cases' class probabilities, for select.")
+    ] = False,
     workers: Workers = None,
     json: Json = False,
     verbose: Verbose = False,
@@ -44,6 +47,7 @@ def train(
                 seed=seed,
                 restart=restart,
                 validate=validate,
+                probabilities=probabilities,
                 workers=workers,
                 progress=progress,
             )

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from medarch.core.plan import Configuration
 from medarch.training.apply_augmentation import apply_augmentation
+from medarch.training.apply_label_errors import apply_label_errors
 from medarch.training.patch_source import RawBatch
 from medarch.training.resample_patches import resample_patches
 
 
-def finish_batch(raw: RawBatch, configuration: Configuration, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return images ``(B, C, *patch)`` and labels ``(B, 1, *patch)``, augmented if the batch carries draws."""
+def finish_batch(
+    raw: RawBatch, configuration: Configuration, device: torch.device, *, previous_values: Sequence[int] = ()
+) -> tuple[Tensor, Tensor]:
+    """Return images ``(B, C, *patch)`` and labels ``(B, 1, *patch)``, augmented if the batch carries draws.
+
+    Args:
+        raw: what was read.
+        configuration: the plan's.
+        device: where to work.
+        previous_values: in a cascade the label values of the first stage, each of which becomes an image channel.
+    """
     image = raw.image.to(device, non_blocking=True)
     label = raw.label.to(device, non_blocking=True)
     if raw.moved and raw.moved_image is not None and raw.moved_label is not None and raw.theta is not None:
@@ -30,4 +42,9 @@ def finish_batch(raw: RawBatch, configuration: Configuration, device: torch.devi
         image, label = finished, label if moved is None else moved
     for channel in configuration.training.augmentation.mask_outside:
         image[:, channel].masked_fill_(label[:, 0] < 0, 0.0)
+    if previous_values:
+        one_hot = torch.stack([label[:, 1] == value for value in previous_values], dim=1).to(image.dtype)
+        if raw.label_errors is not None:
+            one_hot = apply_label_errors(one_hot, raw.label_errors)
+        return torch.cat([image, one_hot], dim=1), label[:, :1]
     return image, label

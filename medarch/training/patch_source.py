@@ -12,9 +12,11 @@ from torch.utils.data import Dataset
 
 from medarch.core.plan import Configuration
 from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.previous_labels import PreviousLabels
 from medarch.preprocessing.sample_locations import ANNOTATED
 from medarch.tasks.task import Task
 from medarch.training.draw_augmentation import Draw, draw_augmentation
+from medarch.training.draw_label_errors import LabelErrors, draw_label_errors
 from medarch.training.resample_patches import OUTSIDE, keep_axis_0, patch_matrix, sampling_theta, source_box
 from medarch.training.torchio_adapter import apply_torchio
 
@@ -31,12 +33,14 @@ class RawBatch:
     image: Tensor
     """``(B, C, *patch)``; rows of moved samples are empty until they are resampled."""
     label: Tensor
-    """``(B, 1, *patch)`` int16."""
+    """``(B, 1, *patch)`` int16; in a cascade ``(B, 2, *patch)``, the second channel what the first stage said."""
     draws: list[Draw] | None
     moved: list[int]
     moved_image: Tensor | None = None
     moved_label: Tensor | None = None
     theta: Tensor | None = None
+    label_errors: list[LabelErrors] | None = None
+    """Of a cascade's first stage, if the batch is augmented."""
 
 
 class PatchSource(Dataset[RawBatch]):
@@ -48,9 +52,17 @@ class PatchSource(Dataset[RawBatch]):
     """
 
     def __init__(
-        self, store: CaseStore, cases: Sequence[str], *, task: Task, configuration: Configuration, augment: bool
+        self,
+        store: CaseStore,
+        cases: Sequence[str],
+        *,
+        task: Task,
+        configuration: Configuration,
+        augment: bool,
+        previous: PreviousLabels | None = None,
     ) -> None:
         self.store = store
+        self.previous = previous
         self.cases = list(cases)
         self.task = task
         self.configuration = configuration
@@ -70,9 +82,10 @@ class PatchSource(Dataset[RawBatch]):
         channels = len(configuration.preprocessing.normalisation)
         batch = RawBatch(
             image=torch.zeros(size, channels, *self.patch),
-            label=torch.full((size, 1, *self.patch), OUTSIDE, dtype=torch.int16),
+            label=torch.full((size, self._label_maps, *self.patch), OUTSIDE, dtype=torch.int16),
             draws=[] if self.augment else None,
             moved=[],
+            label_errors=[] if self.augment and self.previous is not None else None,
         )
         moved: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         for index in range(size):
@@ -89,7 +102,7 @@ class PatchSource(Dataset[RawBatch]):
                 box = [(start, start + side) for start, side in zip(corner, self.patch, strict=True)]
                 image, label = self._read(case, box, rng)
                 batch.image[index] = torch.from_numpy(image)
-                batch.label[index, 0] = torch.from_numpy(label)
+                batch.label[index] = torch.from_numpy(label)
             else:
                 matrix = keep_axis_0(matrix) if self.flat else matrix
                 centre = np.asarray(corner) + (np.asarray(self.patch) - 1) / 2
@@ -97,8 +110,19 @@ class PatchSource(Dataset[RawBatch]):
                 image, label = self._read(case, box, rng)
                 batch.moved.append(index)
                 moved.append((image, label, matrix, centre - [start for start, _ in box]))
+            if batch.label_errors is not None:
+                batch.label_errors.append(self._draw_label_errors(rng))
         self._pack_moved(batch, moved)
         return batch
+
+    @property
+    def _label_maps(self) -> int:
+        return 1 if self.previous is None else 2
+
+    def _draw_label_errors(self, rng: np.random.Generator) -> LabelErrors:
+        if self.configuration.training.augmentation.preset != "nnunet":
+            return LabelErrors()
+        return draw_label_errors(len(self.task.plan.labels.foreground_values), rng=rng)
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[str, list[int]]:
         """Draw a case and the corner of a patch in it."""
@@ -154,30 +178,34 @@ class PatchSource(Dataset[RawBatch]):
     def _read(
         self, case: str, box: Sequence[tuple[int, int]], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Read a box that may reach beyond the case: image 0 and label -1 there."""
+        """Read ``(C, *box)`` and ``(L, *box)`` of a box that may reach beyond the case: image 0 and label -1 there."""
         shape = self.store.shape(case)
         first, second, third = (
             (min(max(start, 0), side), min(max(stop, 0), side)) for (start, stop), side in zip(box, shape, strict=True)
         )
         inner = (first, second, third)
-        image, label = self.store.read_image(case, inner), self.store.read_label(case, inner)
+        image = self.store.read_image(case, inner)
+        labels = [self.store.read_label(case, inner)]
+        if self.previous is not None:
+            labels.append(self.previous.read(case, inner))
+        label = np.stack(labels)
         torchio = self.configuration.training.augmentation.torchio
         if self.augment and torchio:
             image, label = apply_torchio(torchio, image, label, rng=rng)
         pad = [(low - start, stop - high) for (start, stop), (low, high) in zip(box, inner, strict=True)]
-        return np.pad(image, [(0, 0), *pad]), np.pad(label, pad, constant_values=OUTSIDE)
+        return np.pad(image, [(0, 0), *pad]), np.pad(label, [(0, 0), *pad], constant_values=OUTSIDE)
 
     def _pack_moved(self, batch: RawBatch, moved: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> None:
         """Stack source boxes of different sizes into one tensor, padded at their far ends."""
         if not moved:
             return
-        sides = np.max([label.shape for _, label, _, _ in moved], axis=0)
+        sides = np.max([label.shape[1:] for _, label, _, _ in moved], axis=0)
         batch.moved_image = torch.zeros(len(moved), batch.image.shape[1], *sides)
-        batch.moved_label = torch.full((len(moved), 1, *sides), OUTSIDE, dtype=torch.int16)
+        batch.moved_label = torch.full((len(moved), self._label_maps, *sides), OUTSIDE, dtype=torch.int16)
         thetas = []
         for row, (image, label, matrix, centre) in enumerate(moved):
-            inside = tuple(slice(0, side) for side in label.shape)
-            batch.moved_image[row][(slice(None), *inside)] = torch.from_numpy(image)
-            batch.moved_label[row, 0][inside] = torch.from_numpy(label)
+            inside = (slice(None), *(slice(0, side) for side in label.shape[1:]))
+            batch.moved_image[row][inside] = torch.from_numpy(image)
+            batch.moved_label[row][inside] = torch.from_numpy(label)
             thetas.append(sampling_theta(matrix, centre, patch=self.patch, source=sides.tolist()))
         batch.theta = torch.from_numpy(np.stack(thetas)).float()

@@ -68,19 +68,19 @@ def resample_patches(
 
     Args:
         images: ``(M, C, *source)``, 0 outside.
-        labels: ``(M, 1, *source)`` integers, -1 outside; or None.
+        labels: ``(M, L, *source)`` integers, -1 outside; or None.
         theta: ``(M, 3, 4)``.
         patch: shape of the patch.
 
     Returns:
-        Images ``(M, C, *patch)`` by linear interpolation, and labels ``(M, 1, *patch)``: the label whose linearly
+        Images ``(M, C, *patch)`` by linear interpolation, and labels ``(M, L, *patch)``: the label whose linearly
         interpolated indicator is largest.
     """
     grid = F.affine_grid(theta, [len(images), 1, *patch], align_corners=False)
     moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     if labels is None:
         return moved, None
-    best = torch.full((len(images), 1, *patch), 0.0, device=images.device)
+    best = torch.full((len(images), labels.shape[1], *patch), 0.0, device=images.device)
     winner = torch.full_like(best, OUTSIDE)
     remainder = torch.ones_like(best)
     for value in torch.unique(labels).tolist():

@@ -18,7 +18,7 @@ def apply_torchio(
     Args:
         transforms: each ``{"name": "RandomMotion", ...keyword arguments}``.
         image: ``(C, N0, N1, N2)``.
-        label: ``(N0, N1, N2)``.
+        label: ``(L, N0, N1, N2)``.
         rng: seeds TorchIO's global generator, so that a batch stays a function of its number.
 
     Raises:
@@ -37,7 +37,7 @@ def apply_torchio(
         ) from error
     subject = torchio.Subject(
         image=torchio.ScalarImage(tensor=torch.from_numpy(np.array(image))),
-        label=torchio.LabelMap(tensor=torch.from_numpy(np.array(label[None]))),
+        label=torchio.LabelMap(tensor=torch.from_numpy(np.array(label))),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**62)))
@@ -52,7 +52,7 @@ def apply_torchio(
                     fix="correct augmentation.torchio in plan.json",
                 )
             subject = getattr(torchio, name)(**options)(subject)
-    moved_image, moved_label = subject["image"].numpy(), subject["label"].numpy()[0]
+    moved_image, moved_label = subject["image"].numpy(), subject["label"].numpy()
     if moved_image.shape != image.shape:
         raise PlanError(
             f"TorchIO's {name} changed the shape of a patch",

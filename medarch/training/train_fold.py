@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from medarch.core.parallel import cpu_count
 from medarch.core.plan import Configuration, Plan
 from medarch.core.record import Record
 from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.previous_labels import PreviousLabels
 from medarch.tasks.create_task import create_task
 from medarch.training.epoch_record import EpochRecord
 from medarch.training.patch_source import PatchSource
@@ -50,6 +52,8 @@ class Fold:
     folder: Path
     train: Sequence[str]
     val: Sequence[str]
+    previous: PreviousLabels | None = None
+    """In a cascade, what the first stage said of these cases."""
 
 
 def train_fold(
@@ -71,7 +75,7 @@ def train_fold(
 
 def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseStore, device: str) -> TrainingSummary:
     summary_file = fold.folder / "training.json"
-    marker = plan.model_copy(update={"reasons": (), "device": None}).sha256()
+    marker = _marker(plan, fold)
     if summary_file.exists():
         summary = TrainingSummary.load(summary_file)
         _check_same_plan(summary.plan_sha256, marker, fold.folder)
@@ -81,7 +85,14 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
     seed_everything(training.seed, verbose=False)
     task = create_task(plan, configuration)
     sources = {
-        name: PatchSource(store, cases, task=task, configuration=configuration, augment=name == "train")
+        name: PatchSource(
+            store,
+            cases,
+            task=task,
+            configuration=configuration,
+            augment=name == "train",
+            previous=fold.previous,
+        )
         for name, cases in (("train", fold.train), ("validation", fold.val))
     }
     workers = 0 if device == "cpu" else min(12, max(1, cpu_count() - 1))
@@ -113,6 +124,15 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
     )
     summary.save(summary_file)
     return summary
+
+
+def _marker(plan: Plan, fold: Fold) -> str:
+    """What must be equal for a run to be gone on with: the plan, and in a cascade the models of the first stage."""
+    own = plan.model_copy(update={"reasons": (), "device": None}).sha256()
+    if fold.previous is None:
+        return own
+    made_by = [(case, (fold.previous.origin(case) or ("", ""))[0]) for case in sorted({*fold.train, *fold.val})]
+    return hashlib.sha256((own + repr(made_by)).encode()).hexdigest()
 
 
 def _forget(folder: Path) -> None:
@@ -160,7 +180,7 @@ def _save_weights(module: TrainingModule, target: Path) -> None:
 def _check_same_plan(stored: str, current: str, folder: Path) -> None:
     if stored != current:
         raise TrainingError(
-            f"{folder} was trained with another plan",
+            f"{folder} was trained with another plan, or in a cascade after another first stage",
             expected=f"plan hash {stored[:12]}",
             found=current[:12],
             fix="train under another plan name, or with --restart to begin anew",

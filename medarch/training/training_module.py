@@ -81,7 +81,9 @@ class TrainingModule(LightningModule):
         self, batch: RawBatch, device: torch.device, dataloader_idx: int
     ) -> tuple[Tensor, Tensor]:
         """Move and augment."""
-        return finish_batch(batch, self.task.configuration, device)
+        configuration = self.task.configuration
+        values = self.task.plan.labels.foreground_values if configuration.previous_stage else ()
+        return finish_batch(batch, configuration, device, previous_values=values)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """One forward pass and its loss."""

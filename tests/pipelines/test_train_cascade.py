@@ -1,0 +1,184 @@
+"""A cascade from the folds of its first stage to a model folder with both, on real images."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medarch import api
+from medarch.core.dataset import Split
+from medarch.core.errors import TrainingError
+from medarch.core.prediction import CasePrediction, Prediction
+from medarch.io.read_volume import read_volume
+from medarch.io.write_volume import write_volume
+from medarch.preprocessing.previous_labels import PreviousLabels
+from medarch.training.epoch_record import EpochRecord
+from medarch.training.find_previous_stage import find_previous_stage
+
+SAMPLE = Path(__file__).parents[2] / "data_samples" / "hippocampus"
+CASES = ("hippocampus_001", "hippocampus_019", "hippocampus_037", "hippocampus_049")
+SPLITS = [{"train": CASES[:2], "val": CASES[2:]}, {"train": CASES[2:], "val": CASES[:2]}]
+FAST = {"device": "cpu", "workers": 0}
+
+
+def shrunken(plan):
+    """The plan of the sample, with a low-resolution stage and its cascade, all tiny."""
+    full = plan.configuration("3d_fullres")
+    network = full.network.model_copy(
+        update={
+            "features": (6, 8),
+            "strides": ((1, 1, 1), (2, 2, 2)),
+            "kernels": ((3, 3, 3),) * 2,
+            "blocks": (1, 1),
+            "decoder_blocks": (1,),
+        }
+    )
+    quick = {"epochs": 2, "iterations_per_epoch": 8, "validation_iterations": 1, "optimizer": "adamw"}
+    training = full.training.model_copy(update={**quick, "learning_rate": 5e-3, "foreground_share": 1.0})
+    small = full.model_copy(
+        update={"patch_voxels": (16, 16, 16), "batch_size": 2, "network": network, "training": training}
+    )
+    coarse = small.preprocessing.model_copy(update={"spacing_mm": (2.0, 2.0, 2.0)})
+    configurations = {
+        "3d_lowres": small.model_copy(
+            update={"name": "3d_lowres", "preprocessing": coarse, "next_stage": "3d_cascade_fullres"}
+        ),
+        "3d_cascade_fullres": small.model_copy(
+            update={
+                "name": "3d_cascade_fullres",
+                "previous_stage": "3d_lowres",
+                "network": network.model_copy(update={"in_channels": 1 + len(plan.labels.foreground_values)}),
+            }
+        ),
+    }
+    return plan.model_copy(update={"configurations": configurations, "default": "3d_cascade_fullres"})
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("workspace")
+    plan = api.plan(SAMPLE, workspace, preset="nnunet", workers=0)
+    shrunken(plan).save(workspace / plan.dataset / plan.name / "plan.json")
+    (workspace / plan.dataset / "splits.json").write_text(json.dumps(SPLITS))
+    return workspace / plan.dataset / plan.name
+
+
+@pytest.fixture(scope="module")
+def first_stage(planned):
+    """One fold of the first stage, then the refusal, then the other."""
+    api.train(planned, configuration="3d_lowres", fold=0, **FAST)
+    with pytest.raises(TrainingError, match=r"needs the cross-validation of 3d_lowres.*-c 3d_lowres -f 1") as refusal:
+        api.train(planned, fold=0, **FAST)
+    assert "-f 0" not in refusal.value.fix
+    api.train(planned, configuration="3d_lowres", fold=1, **FAST)
+    return planned
+
+
+@pytest.fixture(scope="module")
+def trained(first_stage):
+    return api.train(first_stage, fold=0, **FAST)
+
+
+def copied(planned, target):
+    shutil.copytree(planned.parent, target / planned.parent.name)
+    return target / planned.parent.name / planned.name
+
+
+def test_a_cascade_trains_after_the_folds_of_its_first_stage_and_holds_both(trained, first_stage, tmp_path):
+    assert trained.evaluation is not None
+    assert len(trained.evaluation.rows) == 2 * 2
+    assert (trained.model / "previous_stage" / "weights_fold_1.safetensors").exists()
+    out = tmp_path / "out"
+    prediction = api.predict(
+        first_stage, SAMPLE / "imagesTs", out, device="cpu", mirror=False, keep_previous_stage=True
+    )
+    assert [row.status for row in prediction.cases] == ["done"] * 4
+    kept = [read_volume(out / "previous_stage" / row.output.name).array for row in prediction.cases]
+    assert any(labels.any() for labels in kept)
+
+
+def test_the_trained_network_listens_to_the_first_stage(trained, tmp_path):
+    images = SAMPLE / "imagesTs"
+    given = tmp_path / "given"
+    given.mkdir()
+    for path in images.iterdir():
+        image = read_volume(path)
+        write_volume(given / path.name, np.zeros(image.array.shape[1:], np.uint8), image.geometry)
+    own = api.predict(trained.model, images, tmp_path / "own", device="cpu", mirror=False)
+    other = api.predict(
+        trained.model, images, tmp_path / "other", device="cpu", mirror=False, previous_stage_predictions=given
+    )
+    changed = [
+        (read_volume(one.output).array != read_volume(two.output).array).any()
+        for one, two in zip(own.cases, other.cases, strict=True)
+    ]
+    assert any(changed)
+
+
+def test_a_killed_cascade_goes_on_to_the_same_weights(trained, first_stage, tmp_path, monkeypatch):
+    home = copied(first_stage, tmp_path)
+    fold = home / "3d_cascade_fullres" / "fold_0"
+    expected = (fold / "weights.safetensors").read_bytes()
+    shutil.rmtree(fold)
+    record_epoch = EpochRecord.on_train_epoch_end
+    epochs = iter(range(10))
+
+    def killed_after_one(self, trainer, module):
+        record_epoch(self, trainer, module)
+        if next(epochs) == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochRecord, "on_train_epoch_end", killed_after_one)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        api.train(home, fold=0, validate=False, **FAST)
+    assert (fold / "checkpoints" / "last.ckpt").exists()
+    assert not (fold / "training.json").exists()
+    monkeypatch.undo()
+    api.train(home, fold=0, validate=False, **FAST)
+    assert (fold / "weights.safetensors").read_bytes() == expected
+
+
+def test_a_first_stage_trained_anew_is_noticed(trained, first_stage, tmp_path):
+    home = copied(first_stage, tmp_path)
+    api.train(home, fold=0, validate=False, **FAST)  # finished: nothing is done
+    api.train(home, configuration="3d_lowres", fold=1, epochs=1, restart=True, **FAST)
+    with pytest.raises(TrainingError, match="another first stage"):
+        api.train(home, fold=0, validate=False, **FAST)
+
+
+def test_every_case_of_a_cascade_comes_from_the_fold_that_did_not_see_it(trained, first_stage):
+    labels = PreviousLabels(first_stage / "3d_cascade_fullres" / "previous_labels")
+    for fold, split in enumerate(SPLITS):
+        record = first_stage / "3d_lowres" / f"fold_{fold}" / "validation" / "predictions.json"
+        made_by = Prediction.load(record).model_sha256
+        assert {labels.origin(case)[0] for case in split["val"]} == {made_by}
+
+
+def test_fold_all_takes_the_cross_validation_and_without_one_the_first_stages_own_fold_all(tmp_path):
+
+    splits = [Split(train=("b",), val=("a",)), Split(train=("a",), val=("b",))]
+
+    def validate(fold, cases):
+        folder = tmp_path / f"fold_{fold}" / "validation"
+        folder.mkdir(parents=True)
+        rows = []
+        for case in cases:
+            (folder / f"{case}.nii.gz").touch()
+            rows.append(CasePrediction(case=case, status="done", images=(), output=folder / f"{case}.nii.gz"))
+        Prediction(model=folder, model_sha256=f"model {fold}", settings={}, cases=tuple(rows)).save(
+            folder / "predictions.json"
+        )
+
+    def made_by(fold):
+        return {case: found.made_by for case, found in
+                find_previous_stage(tmp_path, splits, cases=("a", "b"), fold=fold).items()}  # fmt: skip
+
+    validate("all", ("a", "b"))
+    assert made_by("all") == {"a": "model all", "b": "model all"}
+    with pytest.raises(TrainingError, match=r"fold 0: none for a; fold 1: none for b"):
+        made_by(0)
+    validate(0, ("a",))
+    validate(1, ("b",))
+    assert made_by("all") == made_by(0) == {"a": "model 0", "b": "model 1"}
