@@ -11,8 +11,8 @@ class StudyTable:
     """Text in rows and columns."""
 
     key: str
-    """What it is, so that a format can treat it its own way: ``scores``, ``classes``, ``spread``, ``pairs``, ``others``,
-    ``ranks``, ``costs``, ``runs`` or ``mean-ranks``."""
+    """What it is, so that a format can treat it its own way: ``scores``, ``classes``, ``spread``, ``pairs``,
+    ``others``, ``ranks``, ``costs``, ``runs`` or ``mean-ranks``."""
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
