@@ -17,6 +17,7 @@ from medarch.preprocessing.normalise import normalise
 from medarch.preprocessing.resample import resample
 from medarch.preprocessing.resample_labels import resample_labels
 from medarch.preprocessing.separate_axis import separate_axis
+from medarch.preprocessing.way_to_network import way_to_network
 
 OUTSIDE = -1
 """Label of background voxels in the empty space around the body (nnU-Net's value). Train on it as on background."""
@@ -54,7 +55,7 @@ def prepare_case(
         PreprocessingError: the arrays do not fit each other, the grid or the recipe, or intensities are not finite.
     """
     _check_shapes(images, geometry, recipe, label)
-    permutation, flips = _way_to_network(geometry, recipe)
+    permutation, flips = way_to_network(geometry, recipe)
     turned = network_view(images, permutation=permutation, flips=flips)
     full_shape = (turned.shape[1], turned.shape[2], turned.shape[3])
     box: Box = nonzero_box(turned) if recipe.crop == "nonzero" else tuple((0, size) for size in full_shape)  # type: ignore[assignment]
@@ -95,15 +96,6 @@ def prepare_case(
             coarse_order=recipe.coarse_order,
         ),
     )
-
-
-def _way_to_network(geometry: Geometry, recipe: PreprocessingPlan) -> tuple[Triple, tuple[bool, bool, bool]]:
-    order: Triple = (0, 1, 2)
-    turned = (False, False, False)
-    if recipe.orientation is not None:
-        _, order, turned = geometry.reoriented(recipe.orientation)
-    first, second, third = recipe.axes
-    return (order[first], order[second], order[third]), (turned[first], turned[second], turned[third])
 
 
 def _target_grid(
