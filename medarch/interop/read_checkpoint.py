@@ -27,10 +27,9 @@ class _Inert:
         pass
 
 
-_NUMPY_VALUES = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+ALLOWED = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 """What stock checkpoints hold besides tensors and plain containers: the training log's numpy numbers (numpy 1 and 2).
 They are of no use here, so that not even numpy is called for them."""
-_ALLOWED = [(_Inert, name) for name in _NUMPY_VALUES]
 _UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -71,7 +70,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             not need; nothing of it is executed then.
     """
     try:
-        with torch.serialization.safe_globals(_ALLOWED):  # type: ignore[arg-type]
+        with torch.serialization.safe_globals([(_Inert, name) for name in ALLOWED]):  # type: ignore[arg-type]
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
@@ -115,8 +114,8 @@ def _no_checkpoint(path: Path, found: str) -> ModelError:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:
-    if isinstance(error, OSError) and error.strerror:
-        return ModelError(f"cannot read {path}", found=error.strerror, fix="check the path")
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return ModelError(f"cannot read {path}", found=error.strerror or str(error), fix="check the path")
     text = str(error)
     named = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"unrecognized function ([^\n]+)", text)
     built = re.search(r"(?:but got|Can only [^\n]*?)(<class [^>]+>)", text)
