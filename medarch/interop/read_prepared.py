@@ -1,0 +1,78 @@
+"""Voxels of a case that nnU-Net prepared."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from medarch.core.errors import PreprocessingError, UsageError
+
+ENDINGS = (".b2nd", ".npz")
+"""Since v2.6, and before it (``.npy`` files beside are unpacked copies)."""
+
+
+def prepared_file(folder: Path, case: str) -> Path | None:
+    """Return the file with a case's image, if there is one."""
+    return next((path for ending in ENDINGS if (path := folder / f"{case}{ending}").exists()), None)
+
+
+def prepared_ids(folder: Path) -> set[str]:
+    """Return the cases that a folder holds."""
+    names = {path.name.removesuffix(ending) for ending in ENDINGS for path in folder.glob(f"*{ending}")}
+    return {name for name in names if not (name.endswith("_seg") and name.removesuffix("_seg") in names)}
+
+
+def read_prepared(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return image ``(C, N0, N1, N2)`` float32 and label ``(N0, N1, N2)`` int16 of a case.
+
+    Args:
+        path: ``CASE.b2nd``, beside ``CASE_seg.b2nd``, or ``CASE.npz``.
+
+    Raises:
+        PreprocessingError: a file is missing or damaged, or is no such array.
+        UsageError: blosc2 is needed and not installed.
+    """
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as content:
+                image, label = content["data"], content["seg"]
+        else:
+            image, label = _blosc2(path), _blosc2(path.with_name(f"{path.stem}_seg.b2nd"))
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        raise PreprocessingError(
+            f"cannot read {path}", expected="a case as nnU-Net prepares it", found=f"{type(error).__name__}: {error}",
+            fix="preprocess the dataset again with nnU-Net",
+        ) from error  # fmt: skip
+    if (
+        image.ndim != 4
+        or label.shape != (1, *image.shape[1:])
+        or image.dtype.kind != "f"
+        or label.dtype.kind not in "iu"
+    ):
+        raise PreprocessingError(
+            f"{path} is no prepared case",
+            expected="an image (C, I, J, K) of floats and a label map (1, I, J, K) of integers",
+            found=f"{image.dtype} {image.shape} and {label.dtype} {label.shape}",
+            fix="preprocess the dataset again with nnU-Net",
+        )
+    return image.astype(np.float32, copy=False), label[0].astype(np.int16, copy=False)
+
+
+def _blosc2(path: Path) -> np.ndarray:
+    try:
+        import blosc2
+    except ImportError as error:
+        raise UsageError(
+            "nnU-Net's prepared cases need blosc2",
+            expected="the Python package blosc2",
+            found="not installed",
+            fix='pip install "medarch[nnunet]"',
+        ) from error
+    # Such files may hold programs instead of voxels; "safe" refuses to run them.
+    array = blosc2.open(str(path), mode="r", deserialize="safe")
+    if not isinstance(array, blosc2.NDArray):
+        raise ValueError(f"a {type(array).__name__}, not an array")  # noqa: TRY004  it is the file's content that is wrong
+    voxels: np.ndarray = array[...]
+    return voxels
