@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = ConvBlock(dim, out_channels, out_channels, kernel=kernel, stride=one, activate=False)
         shortcut: list[nn.Module] = []
         if any(step > 1 for step in stride):
-            shortcut.append(average_pool(dim)(stride, stride))  # type: ignore[arg-type]
+            shortcut.append(_Pool(dim, stride))
         if in_channels != out_channels:
             shortcut.append(convolution(dim)(in_channels, out_channels, 1, bias=False))
             shortcut.append(InstanceNorm(out_channels))
@@ -33,3 +33,14 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
         return self.activation(self.conv2(self.conv1(x)) + self.shortcut(x))  # type: ignore[no-any-return]
+
+
+class _Pool(nn.Module):
+    def __init__(self, dim: Dim, stride: Voxels) -> None:
+        super().__init__()
+        self.pool = average_pool(dim)(stride, stride)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        # torch averages no bfloat16 on a CPU, where prediction runs in it.
+        pooled: Tensor = self.pool(x.float()).to(x.dtype) if x.device.type == "cpu" else self.pool(x)
+        return pooled
