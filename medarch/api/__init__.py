@@ -9,6 +9,7 @@ from medarch.api.evaluate import evaluate
 from medarch.api.export import export
 from medarch.api.find_model import find_model
 from medarch.api.import_model import import_model
+from medarch.api.import_preprocessed import import_preprocessed
 from medarch.api.plan import plan
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.predict import predict
@@ -27,6 +28,7 @@ __all__ = [
     "export",
     "find_model",
     "import_model",
+    "import_preprocessed",
     "plan",
     "predict",
     "preprocess",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medarch.cli.console import errors_told, print_table, say_json
-from medarch.cli.options import Json, Verbose
+from medarch.cli.import_dataset import import_dataset
+from medarch.cli.options import Json, Verbose, Workers, WorkspacePath
 
 if TYPE_CHECKING:
     from medarch.interop.import_nnunet import ImportedModel
@@ -27,7 +28,8 @@ def import_model(
         Path,
         typer.Argument(
             metavar="MODEL",
-            help="nnU-Net v2 model: the folder TRAINER__PLANS__CONFIGURATION, a dataset's results folder, or a zip.",
+            help="nnU-Net v2 model: the folder TRAINER__PLANS__CONFIGURATION, a dataset's results folder, or a zip. Or "
+            "a dataset's folder in nnUNet_preprocessed.",
             show_default=False,
         ),
     ],
@@ -49,6 +51,8 @@ def import_model(
     trust_trainer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Accept this trainer class: its network is the one of the plans.")
     ] = None,
+    workspace: WorkspacePath = Path("workspace"),
+    workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it is a model folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported and write nothing.")] = False,
     json: Json = False,
@@ -56,10 +60,16 @@ def import_model(
 ) -> None:
     """Turn a trained nnU-Net v2 model into a medarch model folder. No pickle is executed; nnU-Net is not needed.
 
-    What medarch cannot reproduce is refused by name. Exit code 0: imported; 2: refused.
+    A folder of nnUNet_preprocessed becomes a dataset in --workspace, to train on without the raw images. What medarch
+    cannot reproduce is refused by name. Exit code 0: imported; 2: refused.
     """
     with errors_told(as_json=json, verbose=verbose):
         from medarch import api
+        from medarch.interop.read_preprocessed import is_preprocessed
+
+        if is_preprocessed(source):
+            import_dataset(source, workspace, configuration=configuration, workers=workers, as_json=json)
+            return
 
         result = api.import_model(
             source,

@@ -13,6 +13,9 @@ ENDINGS = (".b2nd", ".npz")
 """Since v2.6, and before it (``.npy`` files beside are unpacked copies)."""
 
 
+OLDEST_BLOSC2 = (4, 14)
+
+
 def prepared_file(folder: Path, case: str) -> Path | None:
     """Return the file with a case's image, if there is one."""
     return next((path for ending in ENDINGS if (path := folder / f"{case}{ending}").exists()), None)
@@ -32,7 +35,6 @@ def read_prepared(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises:
         PreprocessingError: a file is missing or damaged, or is no such array.
-        UsageError: blosc2 is needed and not installed.
     """
     try:
         if path.suffix == ".npz":
@@ -60,19 +62,33 @@ def read_prepared(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.float32, copy=False), label[0].astype(np.int16, copy=False)
 
 
-def _blosc2(path: Path) -> np.ndarray:
+def require_blosc2() -> None:
+    """Say that ``.b2nd`` files cannot be read, before any is.
+
+    Raises:
+        UsageError: the package blosc2 is not installed, or too old to be told not to run what a file holds.
+    """
     try:
         import blosc2
-    except ImportError as error:
+
+        found = blosc2.__version__
+    except ImportError:
+        found = "not installed"
+    if not found[0].isdigit() or tuple(map(int, found.split(".")[:2])) < OLDEST_BLOSC2:
         raise UsageError(
             "nnU-Net's prepared cases need blosc2",
-            expected="the Python package blosc2",
-            found="not installed",
+            expected="the Python package blosc2, " + ".".join(map(str, OLDEST_BLOSC2)) + " or later",
+            found=found,
             fix='pip install "medarch[nnunet]"',
-        ) from error
+        )
+
+
+def _blosc2(path: Path) -> np.ndarray:
+    import blosc2
+
     # Such files may hold programs instead of voxels; "safe" refuses to run them.
     array = blosc2.open(str(path), mode="r", deserialize="safe")
     if not isinstance(array, blosc2.NDArray):
-        raise ValueError(f"a {type(array).__name__}, not an array")  # noqa: TRY004  it is the file's content that is wrong
+        raise ValueError(f"a {type(array).__name__}, not an array")  # noqa: TRY004  the file's content is wrong
     voxels: np.ndarray = array[...]
     return voxels

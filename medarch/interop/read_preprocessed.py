@@ -15,7 +15,7 @@ from medarch.core.plan import Plan
 from medarch.interop.export_plans import PLANNERS
 from medarch.interop.nnunet_configuration import nnunet_configuration
 from medarch.interop.nnunet_plans import resolve_configuration
-from medarch.interop.read_prepared import prepared_file, prepared_ids
+from medarch.interop.read_prepared import prepared_file, prepared_ids, require_blosc2
 from medarch.io.dataset_json import channel_names, dataset_name, label_scheme, load_json, load_splits, stated_count
 
 GROUND_TRUTH = "gt_segmentations"
@@ -39,8 +39,9 @@ class Preprocessed:
 
 
 def is_preprocessed(folder: Path) -> bool:
-    """Whether a folder is one of ``nnUNet_preprocessed``."""
-    return (folder / "dataset_fingerprint.json").exists() and bool(_plans_files(folder))
+    """Whether a folder is one of ``nnUNet_preprocessed``, not one of a trained model, which holds the same files."""
+    trained = any(folder.glob("fold_*/checkpoint_*.pth"))
+    return not trained and (folder / "dataset_fingerprint.json").exists() and bool(_plans_files(folder))
 
 
 def read_preprocessed(folder: Path) -> Preprocessed:
@@ -64,6 +65,8 @@ def read_preprocessed(folder: Path) -> Preprocessed:
         if (place := _data_folder(folder, sources[plan.name], key)) is not None
     }
     cases = _cases(folder, next(iter(folders.values()), None), str(meta.get("file_ending", ".nii.gz")))
+    if any(case.images[0].suffix == ".b2nd" for case in cases):
+        require_blosc2()
     dataset = Dataset(
         name=name,
         root=folder.absolute(),
