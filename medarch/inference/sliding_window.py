@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.inference.tiles import gaussian_weights, tile_corners
+from medarch.inference.window import Window
 
 VOXELS_PER_PASS = {"cpu": 2**18, "cuda": 2**23, "mps": 2**21}
 """How many voxels of tiles and flips go through the network at once: enough to keep the device busy, no more."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """How to tile and what to average."""
-
-    patch: tuple[int, ...]
-    step: float = 0.5
-    mirror_axes: tuple[int, ...] = ()
-
-    @property
-    def flips(self) -> list[tuple[int, ...]]:
-        """All combinations of mirror axes, none first."""
-        axes = self.mirror_axes
-        return [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
 
 
 @torch.inference_mode()

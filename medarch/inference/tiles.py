@@ -28,17 +28,23 @@ def tile_corners(shape: Sequence[int], patch: Sequence[int], *, step: float) -> 
     return list(itertools.product(*axes))
 
 
-@lru_cache(maxsize=8)
-def gaussian_weights(patch: tuple[int, ...]) -> Tensor:
-    """``(*patch)`` weights: a Gaussian with σ = patch / 8, largest 1, nowhere 0 (section 1.17 of nnU-Net's rules)."""
+@lru_cache(maxsize=64)
+def line_weights(side: int) -> Tensor:
+    """``(side,)`` weights along one axis: a Gaussian with σ = side / 8, largest 1, nowhere 0 (rule 1.17 of nnU-Net)."""
     from scipy.ndimage import gaussian_filter1d
 
-    weights = np.ones((1,) * len(patch))
+    line = np.zeros(side)
+    line[side // 2] = 1.0
+    line = gaussian_filter1d(line, side * SIGMA_SHARE, mode="constant")
+    line /= line.max()
+    line[line == 0] = line[line > 0].min()
+    return torch.from_numpy(line).float()
+
+
+@lru_cache(maxsize=8)
+def gaussian_weights(patch: tuple[int, ...]) -> Tensor:
+    """``(*patch)`` weights: the product of :func:`line_weights`."""
+    weights = torch.ones((1,) * len(patch))
     for axis, side in enumerate(patch):
-        line = np.zeros(side)
-        line[side // 2] = 1.0
-        line = gaussian_filter1d(line, side * SIGMA_SHARE, mode="constant")
-        weights = weights * line.reshape([-1 if other == axis else 1 for other in range(len(patch))])
-    weights /= weights.max()
-    weights[weights == 0] = weights[weights > 0].min()
-    return torch.from_numpy(weights).float()
+        weights = weights * line_weights(side).reshape([-1 if other == axis else 1 for other in range(len(patch))])
+    return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -49,14 +49,28 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Return logits; see the class."""
+        if not (self.deep_supervision and self.training):
+            logits: Tensor = self.head(self.features(x))
+            return logits
+        return [head(decoded) for head, decoded in zip(self.heads, self._decoded(x), strict=True)][::-1]
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what :attr:`head` turns into logits: ``(B, F, *spatial)``."""
+        for decoded in self._decoded(x):
+            last = decoded
+        return last
+
+    @property
+    def head(self) -> nn.Module:
+        """The 1×1 convolution at full resolution. It is linear and pointwise, so it may as well come after averages."""
+        return self.heads[-1]
+
+    def _decoded(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield the decoder's feature maps, coarsest first."""
         *skips, x = self.encoder(x)
-        every_scale = self.deep_supervision and self.training
-        logits: list[Tensor] = []
-        for stage, (up, decode, head) in enumerate(zip(self.ups, self.decoder, self.heads, strict=True)):
-            x = decode(torch.cat([up(x), skips[-1 - stage]], dim=1))
-            if every_scale or stage == len(self.ups) - 1:
-                logits.append(head(x))
-        return logits[::-1] if every_scale else logits[-1]
+        for up, decode in zip(self.ups, self.decoder, strict=True):
+            x = decode(torch.cat([up(x), skips.pop()], dim=1))
+            yield x
 
 
 class _Encoder(nn.Module):

@@ -1,0 +1,196 @@
+"""What a network says about a case that is larger than its patch, slab by slab, each as soon as it is finished."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medarch.inference.linear_head import LinearHead
+from medarch.inference.tiles import line_weights, tile_starts
+from medarch.inference.window import Window
+
+VOXELS_PER_PASS = {"cpu": 2**18, "cuda": 2**23, "mps": 2**21}
+"""How many voxels of tiles and flips go through the network at once: enough to keep the device busy, no more."""
+Place = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Finished planes of a case along one axis."""
+
+    axis: int
+    """0, 1 or 2: the network axis that ``start`` counts along."""
+    start: int
+    features: Tensor
+    """``(F, N0, N1, N2)`` float32, with the number of finished planes in place of ``N[axis]``. Valid until the next."""
+
+
+def stream_features(
+    networks: Sequence[nn.Module], head: LinearHead, image: Tensor, *, window: Window, axis: int | None = None
+) -> Iterator[Slab]:
+    """Yield blended features of all networks and flips; ``head`` turns them into the mean logits.
+
+    The last layer of a segmentation network is linear and looks at one voxel. So it commutes with the average over
+    tiles, flips and folds, and instead of ``classes`` logits a voxel only the features before it are summed: 16 to 32
+    a fold, whatever the number of classes. Tiles run along ``axis``; planes that no later tile touches are divided by
+    their weights and handed out, and only ``patch[axis]`` planes are ever held.
+
+    Args:
+        networks: one a fold, in evaluation mode, on the device and in the precision of ``image``.
+        head: made from the same networks.
+        image: ``(C, N0, N1, N2)``; a 2D network is applied to the planes along axis 0.
+        window: the tiling.
+        axis: along which to go; default where least has to be held.
+    """
+    layout = _Layout.of(image, window, axis)
+    image = F.pad(image, layout.padding)
+    step = layout.tiles_per_pass(image.device.type, window)
+    chunks = [layout.tiles[start : start + step] for start in range(0, len(layout.tiles), step)]
+    accumulator = torch.zeros(layout.held_shape(head.features, chunks), device=image.device)
+    weights = layout.weights(image.device)
+    front = 0
+    for chunk in chunks:
+        first = chunk[0][layout.axis].start
+        if first > front:
+            yield from layout.finished(accumulator, front, first)
+            _move_up(accumulator, layout.axis + 1, first - front)
+            front = first
+        tiles = torch.stack([image[(slice(None), *place)] for place in chunk])
+        for place, found in zip(chunk, _mean_features(networks, tiles, window, layout.flat), strict=True):
+            target = accumulator[(slice(None), *layout.moved(place, -front))]
+            if weights is None:
+                target += found
+            else:
+                target.addcmul_(found, weights)
+    yield from layout.finished(accumulator, front, layout.padded[layout.axis])
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the tiles of one case lie, in the order in which they are computed."""
+
+    grid: tuple[int, ...]
+    """The case's own shape."""
+    padded: tuple[int, ...]
+    before: tuple[int, ...]
+    """Planes of padding before the case's first."""
+    patch: tuple[int, int, int]
+    axis: int
+    starts: tuple[list[int], ...]
+    tiles: list[Place]
+    flat: bool
+    """Whether the network is 2D."""
+
+    @classmethod
+    def of(cls, image: Tensor, window: Window, axis: int | None) -> _Layout:
+        grid = tuple(image.shape[1:])
+        flat = len(window.patch) == 2
+        patch = (1, *window.patch) if flat else tuple(window.patch)
+        padding = [max(0, side - size) for size, side in zip(grid, patch, strict=True)]
+        padded = tuple(size + more for size, more in zip(grid, padding, strict=True))
+        starts = tuple(
+            tile_starts(size, side, step=1.0 if flat and number == 0 else window.step)
+            for number, (size, side) in enumerate(zip(padded, patch, strict=True))
+        )
+        if axis is None:
+            axis = max(range(3), key=lambda number: padded[number] / patch[number])
+        others = [number for number in range(3) if number != axis]
+        tiles = []
+        for corner in itertools.product(starts[axis], *(starts[other] for other in others)):
+            at = dict(zip((axis, *others), corner, strict=True))
+            tiles.append(tuple(slice(at[number], at[number] + patch[number]) for number in range(3)))
+        return cls(grid, padded, tuple(more // 2 for more in padding), patch, axis, starts, tiles, flat)  # type: ignore[arg-type]
+
+    @property
+    def padding(self) -> list[int]:
+        """As :func:`torch.nn.functional.pad` wants it, last axis first."""
+        sides = [
+            (low, whole - size - low) for low, whole, size in zip(self.before, self.padded, self.grid, strict=True)
+        ]
+        return [amount for side in reversed(sides) for amount in side]
+
+    def tiles_per_pass(self, device: str, window: Window) -> int:
+        return max(1, VOXELS_PER_PASS[device] // (math.prod(self.patch) * len(window.flips)))
+
+    def held_shape(self, features: int, chunks: Sequence[Sequence[Place]]) -> tuple[int, ...]:
+        """Shape of the accumulator: long enough for all tiles of one pass."""
+        sides = list(self.padded)
+        sides[self.axis] = max(chunk[-1][self.axis].stop - chunk[0][self.axis].start for chunk in chunks)
+        return (features, *sides)
+
+    def moved(self, place: Place, planes: int) -> Place:
+        """The same place in a tensor that starts at another plane."""
+        at = list(place)
+        at[self.axis] = slice(at[self.axis].start + planes, at[self.axis].stop + planes)
+        return at[0], at[1], at[2]
+
+    def weights(self, device: torch.device) -> Tensor | None:
+        """``(*patch)`` weights of a tile; None for a single tile, which needs none."""
+        if len(self.tiles) == 1:
+            return None
+        lines = [self._line(number).to(device) for number in range(3)]
+        return lines[0][:, None, None] * lines[1][:, None] * lines[2]
+
+    def _line(self, axis: int) -> Tensor:
+        return torch.ones(1) if self.flat and axis == 0 else line_weights(self.patch[axis])
+
+    def _total(self, axis: int, low: int, high: int, device: torch.device) -> Tensor:
+        """Sum of the tiles' weights along one axis. Tiles form a grid, so their total is a product of three lines."""
+        total = torch.zeros(self.padded[axis])
+        for start in self.starts[axis]:
+            total[start : start + self.patch[axis]] += self._line(axis)
+        line = total[low:high].to(device)
+        return line.reshape([-1 if number == axis else 1 for number in range(3)])
+
+    def finished(self, accumulator: Tensor, low: int, high: int) -> Iterator[Slab]:
+        """Planes ``low`` to ``high`` (padded counting) as a slab without padding, divided by their weights in place."""
+        spans = [(0, size) for size in self.padded]
+        spans[self.axis] = (low, high)
+        held = accumulator.narrow(self.axis + 1, 0, high - low)
+        if len(self.tiles) > 1:
+            for number, (start, stop) in enumerate(spans):
+                held /= self._total(number, start, stop, accumulator.device)
+        inner = []
+        for number, (start, stop) in enumerate(spans):
+            first, last = self.before[number], self.before[number] + self.grid[number]
+            inner.append(slice(max(first, start) - start, min(last, stop) - start))
+        own = inner[self.axis]
+        if own.stop > own.start:
+            yield Slab(self.axis, low + own.start - self.before[self.axis], held[(slice(None), *inner)])
+
+
+def _move_up(accumulator: Tensor, axis: int, planes: int) -> None:
+    """Drop ``planes`` finished planes; what is held moves to the front, zeros come in at the end."""
+    length = accumulator.shape[axis]
+    for plane in range(length - planes):
+        accumulator.select(axis, plane).copy_(accumulator.select(axis, plane + planes))
+    accumulator.narrow(axis, max(length - planes, 0), min(planes, length)).zero_()
+
+
+@torch.inference_mode()
+def _mean_features(networks: Sequence[nn.Module], tiles: Tensor, window: Window, flat: bool) -> Tensor:
+    """``(T, C, *patch)`` → ``(T, F, *patch)`` float32, averaged over flips, one network's features after another."""
+    if flat:
+        tiles = tiles.squeeze(2)
+    axes = [[axis + 2 for axis in flip] for flip in window.flips]
+    group = max(1, VOXELS_PER_PASS[tiles.device.type] // (tiles[0, 0].numel() * len(tiles)))
+    layout = torch.channels_last if flat else torch.channels_last_3d
+    sums: list[Tensor | None] = [None] * len(networks)
+    for start in range(0, len(axes), group):
+        some = axes[start : start + group]
+        batch = torch.cat([tiles.flip(flip) if flip else tiles for flip in some]).to(memory_format=layout)
+        for number, network in enumerate(networks):
+            for flip, found in zip(some, LinearHead.features_of(network, batch).split(len(tiles)), strict=True):
+                upright = (found.flip(flip) if flip else found).float()
+                total = sums[number]
+                sums[number] = upright if total is None else total.add_(upright)
+    joined = torch.cat([total for total in sums if total is not None], dim=1)
+    if len(axes) > 1:
+        joined /= len(axes)
+    return joined.unsqueeze(2) if flat else joined
