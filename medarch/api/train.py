@@ -190,7 +190,7 @@ def _validate(
     folder = home.fold_folder(chosen.name, fold) / "validation"
     model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device, previous_stage=False)
     cases = [home.dataset.case(case) for case in split.val]
-    options = PredictionOptions(probabilities=probabilities, restart=True)
+    options = PredictionOptions(probabilities=probabilities, postprocess=False, restart=True)
     previous = None if maps is None else {case: found.path for case, found in maps.items()}
     prediction = predict_cases(model, cases, folder, options=options, store=store, previous=previous)
     evaluation = measure(

@@ -21,3 +21,7 @@ class Postprocessing(Record):
     steps: tuple[KeepLargest, ...] = ()
     dsc_before: float | None = None
     dsc_after: float | None = None
+
+    def __str__(self) -> str:
+        steps = [f"keep the largest component of {', '.join(map(str, step.values))}" for step in self.steps]
+        return "; ".join(steps) or "none"

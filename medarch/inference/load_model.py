@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from torch import nn
 from medarch.core.dataset import Dataset
 from medarch.core.errors import ModelError
 from medarch.core.plan import Configuration, Plan
+from medarch.core.postprocessing import Postprocessing
 from medarch.core.record import Record
 from medarch.inference.ledger import file_sha256
 from medarch.tasks.create_task import create_task
@@ -21,6 +22,7 @@ from medarch.tasks.task import Task
 
 PREVIOUS_STAGE = "previous_stage"
 """Where a cascade's earlier stage lies in its model folder: a complete model folder of its own."""
+POSTPROCESSING = "postprocessing.json"
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -50,6 +52,8 @@ class Model:
     """Check codes that were waived for the training data and so hold for new cases too."""
     previous: Model | None = None
     """The earlier stage of a cascade."""
+    postprocessing: Postprocessing = field(default_factory=Postprocessing)
+    """What cross-validation found worth doing to the label maps."""
 
 
 def weights_name(fold: int | str) -> str:
@@ -115,8 +119,19 @@ def load_model(
     if previous_stage and configuration.previous_stage is not None and (folder / PREVIOUS_STAGE).is_dir():
         previous = _load_previous(folder / PREVIOUS_STAGE, plan, folds, device=device, precision=precision)
         digest.update(previous.sha256.encode())
+    steps = folder / POSTPROCESSING
     return Model(
-        folder, digest.hexdigest(), plan, configuration, task, tuple(networks), target, dtype, waived, previous
+        folder,
+        digest.hexdigest(),
+        plan,
+        configuration,
+        task,
+        tuple(networks),
+        target,
+        dtype,
+        waived,
+        previous,
+        Postprocessing.load(steps) if steps.exists() else Postprocessing(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,16 +20,18 @@ from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
 from medarch.core.plan import Configuration
 from medarch.core.prediction import CasePrediction, Prediction
+from medarch.inference.ensemble import Ensemble
 from medarch.inference.ledger import Ledger, file_sha256
 from medarch.inference.load_model import PREVIOUS_STAGE, Model
 from medarch.inference.output_file import output_file
-from medarch.inference.predict_case import predict_logits, restore_case
+from medarch.inference.predict_case import predict_logits
 from medarch.inference.prepare_input import prepare_input
 from medarch.inference.previous_stage import FinishedLabels, PreviousStage
 from medarch.inference.sliding_window import Window
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.prepare_case import PreparedArrays
+from medarch.tasks.apply_postprocessing import apply_postprocessing
 
 PROBABILITIES = "probabilities"
 log = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ class PredictionOptions:
     step: float | None = None
     """Distance of tiles as a share of the patch; default the plan's."""
     probabilities: bool = False
+    postprocess: bool = True
+    """Do what the model's cross-validation found worth doing to label maps."""
     keep_previous_stage: bool = False
     """Write what a cascade's earlier stage says into ``previous_stage/`` of the output folder."""
     restart: bool = False
@@ -49,7 +54,7 @@ class PredictionOptions:
 
 
 def predict_cases(
-    model: Model,
+    model: Model | Ensemble,
     cases: Sequence[Case],
     output: Path,
     *,
@@ -61,7 +66,7 @@ def predict_cases(
     """Predict cases into ``output/CASE.suffix``, each on its own input grid, and keep a ledger beside them.
 
     Args:
-        model: the networks.
+        model: the networks, or several models whose probabilities are averaged.
         cases: what to predict.
         output: folder.
         options: what the user chose.
@@ -71,11 +76,11 @@ def predict_cases(
 
     Raises:
         PredictionError: ``output`` holds predictions of another model or other settings.
-        ModelError: the model is the second stage of a cascade, and the first is not there.
+        ModelError: a model is the second stage of a cascade, and the first is not there.
     """
-    _require_previous_stage(model, previous)
-    window = _window(model.configuration, options)
-    settings = _settings(model, window, options, previous)
+    ensemble = model if isinstance(model, Ensemble) else Ensemble((model,), model.postprocessing)
+    _require_previous_stage(ensemble.models, previous)
+    settings = _settings(ensemble, options, previous)
     ledger = Ledger(output, settings)
     with folder_lock(output):
         for folder in (output, output / PROBABILITIES, output / PREVIOUS_STAGE):
@@ -86,17 +91,18 @@ def predict_cases(
             if case.id in done:
                 rows[case.id] = done[case.id].model_copy(update={"status": "skipped"})
         todo = [case for case in cases if case.id not in done]
-        run = _Run(model, output, window, options, store, previous, Lock())
+        run = _Run(ensemble, output, options, store, previous, Lock())
         for row in run.predict(todo):
             ledger.add(row)
             rows[row.case] = row
             log.info("%s: %s in %.1f s", row.case, row.status, row.seconds)
             if progress is not None:
                 progress(len(rows), len(cases))
+        texts = {key: tuple(map(str, value)) for key, value in settings.items() if isinstance(value, list)}
         prediction = Prediction(
-            model=model.folder,
-            model_sha256=model.sha256,
-            settings={**settings, "mirror_axes": tuple(map(str, window.mirror_axes))},
+            model=ensemble.models[0].folder,
+            model_sha256=ensemble.sha256,
+            settings={**settings, **texts},
             cases=tuple(rows[case.id] for case in cases),
         )
         prediction.save(output / "predictions.json")
@@ -111,57 +117,68 @@ def _window(configuration: Configuration, options: PredictionOptions) -> Window:
     )
 
 
-def _settings(
-    model: Model, window: Window, options: PredictionOptions, previous: FinishedLabels | None
-) -> dict[str, Any]:
+def _settings(ensemble: Ensemble, options: PredictionOptions, previous: FinishedLabels | None) -> dict[str, Any]:
     """What must be equal for an output folder to be gone on with."""
+    members = [_member_settings(model, options, previous) for model in ensemble.models]
+    if len(members) == 1:
+        settings = members[0]
+    else:
+        settings = {"model_sha256": ensemble.sha256, "members": [json.dumps(member) for member in members]}
+    settings["probabilities"] = options.probabilities
+    if ensemble.postprocessing.steps:
+        settings["postprocessing"] = str(ensemble.postprocessing) if options.postprocess else "none"
+    return settings
+
+
+def _member_settings(model: Model, options: PredictionOptions, previous: FinishedLabels | None) -> dict[str, Any]:
+    window = _window(model.configuration, options)
     settings: dict[str, Any] = {
         "model_sha256": model.sha256,
         "precision": str(model.dtype).removeprefix("torch."),
         "step": window.step,
         "mirror_axes": list(window.mirror_axes),
-        "probabilities": options.probabilities,
     }
     if model.configuration.previous_stage is not None:
         settings["previous_stage"] = "predicted" if previous is None else "given"
     return settings
 
 
-def _require_previous_stage(model: Model, previous: FinishedLabels | None) -> None:
-    stage = model.configuration.previous_stage
-    if stage is None and previous is not None:
+def _require_previous_stage(models: Sequence[Model], previous: FinishedLabels | None) -> None:
+    cascades = [model for model in models if model.configuration.previous_stage is not None]
+    if previous is not None and not cascades:
         raise ModelError(
-            f"{model.configuration.name} has no previous stage",
+            f"{models[0].configuration.name} has no previous stage",
             expected="a model of a cascade",
-            found=str(model.folder),
+            found=str(models[0].folder),
             fix="leave --previous-stage-predictions away",
         )
-    if stage is not None and previous is None and model.previous is None:
-        raise ModelError(
-            f"{model.configuration.name} needs the labels of {stage}",
-            expected=f"a complete model folder {model.folder / PREVIOUS_STAGE}",
-            found="none",
-            fix=f"copy the model of {stage} there, or predict with it first and give that folder with "
-            "--previous-stage-predictions",
-        )
+    for model in cascades:
+        stage = model.configuration.previous_stage
+        if previous is None and model.previous is None:
+            raise ModelError(
+                f"{model.configuration.name} needs the labels of {stage}",
+                expected=f"a complete model folder {model.folder / PREVIOUS_STAGE}",
+                found="none",
+                fix=f"copy the model of {stage} there, or predict with it first and give that folder with "
+                "--previous-stage-predictions",
+            )
 
 
 @dataclass(frozen=True)
 class _Run:
     """What all cases of a run share."""
 
-    model: Model
+    ensemble: Ensemble
     output: Path
-    window: Window
     options: PredictionOptions
     store: CaseStore | None
     finished: FinishedLabels | None
     device: Lock
 
     def predict(self, cases: Sequence[Case]) -> Iterator[CasePrediction]:
-        """Three stages, each one case ahead of the next: read and prepare, network, restore and write."""
+        """Three stages, each one case ahead of the next: read and prepare, networks, restore and write."""
         with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
-            coming: Future[PreparedArrays] | None = None
+            coming: Future[list[PreparedArrays]] | None = None
             leaving: Future[CasePrediction] | None = None
             for index, case in enumerate(cases):
                 started = time.monotonic()
@@ -172,7 +189,7 @@ class _Run:
                 try:
                     prepared = ready.result()
                     with self.device:
-                        logits = predict_logits(self.model, prepared, window=self.window)
+                        logits = self._logits(prepared)
                     finishing = writer.submit(self._finish, case, logits, prepared, started=started)
                 except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
                     failure = _failed(case, error, started)
@@ -184,23 +201,35 @@ class _Run:
             if leaving is not None:
                 yield leaving.result()
 
-    def _prepare(self, case: Case) -> PreparedArrays:
-        return prepare_input(self.model, case, store=self.store, previous=self._previous_stage())
+    def _prepare(self, case: Case) -> list[PreparedArrays]:
+        return [
+            prepare_input(model, case, store=self.store, previous=self._previous_stage(model))
+            for model in self.ensemble.models
+        ]
 
-    def _previous_stage(self) -> PreviousStage | None:
-        if self.model.configuration.previous_stage is None:
+    def _previous_stage(self, model: Model) -> PreviousStage | None:
+        if model.configuration.previous_stage is None:
             return None
-        earlier = self.model.previous
-        window = None if earlier is None else _window(earlier.configuration, self.options)
+        window = None if model.previous is None else _window(model.previous.configuration, self.options)
         keep = self.output / PREVIOUS_STAGE if self.options.keep_previous_stage else None
-        return PreviousStage(self.model, self.finished, window, keep, self.device)
+        return PreviousStage(model, self.finished, window, keep, self.device)
 
-    def _finish(self, case: Case, logits: np.ndarray, prepared: PreparedArrays, *, started: float) -> CasePrediction:
+    def _logits(self, prepared: Sequence[PreparedArrays]) -> list[np.ndarray]:
+        return [
+            predict_logits(model, arrays, window=_window(model.configuration, self.options))
+            for model, arrays in zip(self.ensemble.models, prepared, strict=True)
+        ]
+
+    def _finish(
+        self, case: Case, logits: list[np.ndarray], prepared: list[PreparedArrays], *, started: float
+    ) -> CasePrediction:
         try:
-            result = restore_case(self.model, logits, prepared, probabilities=self.options.probabilities)
-            geometry = prepared.record.geometry
+            geometry = prepared[0].record.geometry
+            result = self.ensemble.restore(logits, prepared, probabilities=self.options.probabilities)
+            steps = self.ensemble.postprocessing.steps if self.options.postprocess else ()
+            labels = apply_postprocessing(result.labels, steps)
             target = output_file(self.output, case)
-            write_volume(target, result.labels, geometry, like=case.images[0])
+            write_volume(target, labels, geometry, like=case.images[0])
             shares = None
             if result.probabilities is not None:
                 shares = output_file(self.output / PROBABILITIES, case)
@@ -213,7 +242,7 @@ class _Run:
                 output_sha256=file_sha256(target),
                 probabilities=shares,
                 seconds=round(time.monotonic() - started, 3),
-                voxels=_count(self.model, result.labels),
+                voxels=_count(self.ensemble.models[0], labels),
             )
         except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
             return _failed(case, error, started)
