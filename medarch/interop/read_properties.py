@@ -86,7 +86,6 @@ _ALLOWED: dict[tuple[str, str], Callable[[], Any]] = {
     ("numpy", "ndarray"): lambda: np.ndarray,
     ("numpy", "dtype"): lambda: np.dtype,
     ("_codecs", "encode"): lambda: _latin_1,
-    ("builtins", "slice"): lambda: slice,
 }
 for _core in ("numpy.core", "numpy._core"):  # before and since numpy 2
     _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = lambda: _numpy("multiarray", "_reconstruct")
@@ -114,6 +113,5 @@ def _floats(values: Any) -> tuple[float, float, float]:
 
 
 def _box(ranges: Any) -> Box:
-    pairs = [(each.start, each.stop) if isinstance(each, slice) else tuple(each) for each in ranges]
-    first, second, third = ((int(low), int(high)) for low, high in pairs)
+    first, second, third = ((int(low), int(high)) for low, high in ranges)
     return first, second, third
