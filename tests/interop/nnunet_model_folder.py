@@ -5,7 +5,11 @@ import json
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
+
+from medarch.core.plan import Plan
+from medarch.networks.build_network import build_network
 
 DATASET = {
     "channel_names": {"0": "MRI"},
@@ -276,4 +280,14 @@ def write_folder(
         for file in files:
             saved = checkpoint(networks[str(fold)].state_dict(), name=name, **c)
             torch.save(saved, folder / f"fold_{fold}" / f"checkpoint_{file}.pth")
+    return networks
+
+
+def double_networks(model_folder):
+    """The imported networks of a medarch model folder, one a fold, in double precision."""
+    plan = Plan.load(model_folder / "plan.json")
+    networks = []
+    for path in sorted(model_folder.glob("weights_fold_*.safetensors")):
+        networks.append(build_network(plan.configuration().network).double().eval())
+        networks[-1].load_state_dict(load_file(path))
     return networks
