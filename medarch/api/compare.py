@@ -60,6 +60,7 @@ def compare(
         from medarch.evaluation.compare_methods import compare_methods
         from medarch.reporting.write_study import write_study
 
+        result.save(described.output / "study.json")
         write_study(result, compare_methods(result), described.output)
     return StudyOutcome(result, described.output, state.expected_s)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from medarch.core.folder_lock import folder_lock
+from medarch.core.parallel import cpu_count
 from medarch.studies.job import PREDICTIONS, Job, JobRecord, Spent, Step, file_sha256, find_predictions
 from medarch.studies.last_words import last_words
 from medarch.studies.leftover import Leftover
@@ -37,10 +37,9 @@ def execute_job(folder: Path, stop: threading.Event | None = None) -> JobRecord:
         before = JobRecord.of(folder) or JobRecord(key=job.key, status="waiting")
         if before.is_done(folder):
             return before
-        record = before.model_copy(
-            update={"status": "running", "attempts": before.attempts + 1, "error": "", "outputs": {},
-                    "device": _hardware(job.device)}
-        )  # fmt: skip
+        gpu = _gpu_name() if job.device in ("auto", "cuda") else ""
+        start = {"status": "running", "attempts": before.attempts + 1, "error": "", "outputs": {}}
+        record = before.model_copy(update=start | {"device": gpu or _cpu_name(), "on_gpu": bool(gpu)})
         record.save(JobRecord.file(folder))
         for step in job.steps:
             if _is_finished(step, record):
@@ -84,7 +83,7 @@ def _execute_step(step: Step, job: Job, record: JobRecord, folder: Path, stop: t
         log=folder / "log.txt",
         environment=job.environment,
         limit_s=None if job.limit_s is None else max(0.0, job.limit_s - used_s),
-        on_gpu=job.device not in ("cpu", "mps"),
+        on_gpu=record.on_gpu,
         stop=stop,
         every_sample=heartbeat,
     )
@@ -127,15 +126,17 @@ def _parameters(folder: Path) -> int | None:
     return None
 
 
-def _hardware(device: str) -> str:
-    if device in ("auto", "cuda") and (program := shutil.which("nvidia-smi")):
-        asked = subprocess.run(
-            [program, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False
-        )
-        if names := asked.stdout.split("\n")[0].strip():
-            return names
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _gpu_name() -> str:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ""
+    query = [program, "--query-gpu=name", "--format=csv,noheader"]
+    asked = subprocess.run(query, capture_output=True, text=True, check=False)
+    return asked.stdout.split("\n")[0].strip() if asked.returncode == 0 else ""
+
+
+def _cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{cores} cores of {models[0] if models else platform.processor() or platform.machine()}"
+    return f"{cpu_count()} cores of {models[0] if models else platform.processor() or platform.machine()}"

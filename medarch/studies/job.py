@@ -68,6 +68,7 @@ class JobRecord(Record):
     error: str = ""
     device: str = ""
     """Named hardware."""
+    on_gpu: bool = False
     parameters: int | None = None
     software: dict[str, str] = {}
     """Versions in the environment of another program."""

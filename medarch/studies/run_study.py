@@ -195,7 +195,7 @@ def _result(
         nsd_tolerance_mm=study.evaluation.nsd_tolerance_mm,
         datasets=tuple(one.name for one in datasets),
         methods=tuple(method.name for method in study.methods),
-        runs=tuple(_study_run(run, records[run.key], states[run.key], study) for run in runs),
+        runs=tuple(_study_run(run, records[run.key], states[run.key]) for run in runs),
         rows=tuple(rows),
         software={
             name: value for record in records.values() if record is not None for name, value in record.software.items()
@@ -203,7 +203,7 @@ def _result(
     )
 
 
-def _study_run(run: PlannedRun, record: JobRecord | None, status: RunStatus, study: StudyFile) -> StudyRun:
+def _study_run(run: PlannedRun, record: JobRecord | None, status: RunStatus) -> StudyRun:
     return StudyRun(
         dataset=run.dataset.name,
         method=run.method.name,
@@ -211,20 +211,20 @@ def _study_run(run: PlannedRun, record: JobRecord | None, status: RunStatus, stu
         seed=run.seed,
         status=status,
         cases=run.cases,
-        cost=_cost(record, on_gpu=study.device == "cuda") if record is not None else Cost(),
+        cost=_cost(record) if record is not None else Cost(),
         attempts=record.attempts if record is not None else 0,
         error=record.error if record is not None and status == "failed" else "",
     )
 
 
-def _cost(record: JobRecord, *, on_gpu: bool) -> Cost:
+def _cost(record: JobRecord) -> Cost:
     gpu = [spent.peak_gpu_bytes for spent in record.spent if spent.peak_gpu_bytes is not None]
     wall_s = sum(spent.wall_s for spent in record.spent)
     return Cost(
         train_s=record.seconds("train"),
         predict_s=record.seconds("predict"),
         cpu_hours=sum(spent.cpu_s for spent in record.spent) / 3600,
-        gpu_hours=wall_s / 3600 if on_gpu or gpu else 0.0,
+        gpu_hours=wall_s / 3600 if record.on_gpu else 0.0,
         peak_memory_bytes=max((spent.peak_bytes for spent in record.spent), default=None),
         peak_gpu_bytes=max(gpu, default=None),
         parameters=record.parameters,

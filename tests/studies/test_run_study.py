@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from box_study import statuses, write_map
@@ -244,8 +248,6 @@ def test_two_commands_on_one_study_are_refused(study):
 
 
 def test_what_a_killed_command_left_running_is_ended_first(study, finished):
-    import subprocess
-
     from medarch.studies.leftover import Leftover
 
     study.add(name="nn", nnunet={"python": pretend(study, finished)})
@@ -260,3 +262,54 @@ def test_what_a_killed_command_left_running_is_ended_first(study, finished):
         assert JobRecord.of(folder).attempts == 1
     finally:
         orphan.kill()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+def test_an_interrupted_command_leaves_nothing_behind_that_disturbs_the_next(study, finished, name):
+    waits = "[ -e ../../../../../../go ] || { sleep 1234 & echo $! > child; wait; }"
+    study.add(name="nn", nnunet={"python": pretend(study, finished, train=waits)})
+    study.content |= {"budget": {"epochs": 1}, "folds": 1}
+    child = study.folder / "out/runs/Boxes/nn/fold_0/seed_1/child"
+    program = [sys.executable, "-c", "from medarch.cli import main; main()", "compare", str(study.file)]
+    command = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+    while not child.exists() or not child.read_text():
+        assert command.poll() is None
+        time.sleep(0.05)
+    command.send_signal(getattr(signal, name))
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == (130 if name == "SIGINT" else -9)
+    if name == "SIGINT":
+        assert "the same command goes on from here" in said
+        assert not _alive(int(child.read_text()))
+    states = statuses(study.run(dry_run=True))
+    assert states["nn/0"] == "waiting"
+    (study.folder / "go").touch()
+    assert statuses(study.run())["nn/0"] == "done"
+    assert not _alive(int(child.read_text()))
+
+
+def test_a_4d_file_becomes_one_file_a_channel_for_nnunet(tmp_path):
+    import nibabel
+    import numpy as np
+
+    from medarch.studies.nnunet_worker import link_raw
+
+    volumes = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(3, 4, 5, 2)
+    nibabel.save(nibabel.Nifti1Image(volumes, np.diag([1.0, 2.0, 3.0, 1.0])), tmp_path / "a.nii.gz")
+    write_map(tmp_path / "label.nii.gz", np.zeros((3, 4, 5)))
+    spec = {
+        "channels": ["T1", "T2"],
+        "labels": {"labels": {"background": 0, "a": 1}, "regions_class_order": None},
+        "cases": {"a": {"images": [str(tmp_path / "a.nii.gz")], "label": str(tmp_path / "label.nii.gz")}},
+    }
+    link_raw(spec, tmp_path / "raw")
+    for channel in (0, 1):
+        written = nibabel.load(tmp_path / "raw" / "imagesTr" / f"a_000{channel}.nii.gz")
+        assert np.array_equal(written.get_fdata(), volumes[..., channel])
+        assert np.allclose(written.header.get_zooms(), (1, 2, 3))
+    assert json.loads((tmp_path / "raw" / "dataset.json").read_text()) == {
+        "channel_names": {"0": "T1", "1": "T2"},
+        "labels": {"background": 0, "a": 1},
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+    }
