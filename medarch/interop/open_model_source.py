@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +20,8 @@ LARGEST_CHECKPOINT_BYTES = 16 * 2**30
 LARGEST_ARCHIVE_BYTES = 128 * 2**30
 MOST_MEMBERS = 100_000
 """What a zip may unpack to. A checkpoint of nnU-Net's largest preset has about 1 GB."""
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error, lzma.LZMAError)
+"""What zipfile raises on archives that are damaged or of an unknown kind."""
 _TEXTS = ("plans.json", "dataset.json", "postprocessing.json")
 
 
@@ -47,11 +51,14 @@ def open_model_source(source: Path, *, configuration: str | None = None) -> Iter
     with tempfile.TemporaryDirectory(prefix="medarch-import-") as name:
         try:
             with zipfile.ZipFile(source) as archive:
-                yield _unpack(archive, Path(name), configuration)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+                folder = _unpack(archive, Path(name), configuration)
+        except _DAMAGE as error:
             raise ModelError(
-                f"{source} is a damaged zip", found=str(error)[:200], fix="copy the file again, complete"
+                f"{source} is a damaged zip, or cannot be unpacked into {name}",
+                found=f"{type(error).__name__}: {error}"[:200],
+                fix="copy the file again, complete, or unpack it yourself and import the folder",
             ) from error
+        yield folder
 
 
 def find_model_folder(folder: Path, configuration: str | None = None) -> Path:

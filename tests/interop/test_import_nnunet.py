@@ -14,6 +14,7 @@ from medarch.core.dataset import Dataset
 from medarch.core.errors import DatasetError, ModelError, UsageError
 from medarch.core.plan import Plan
 from medarch.inference.load_model import ModelInfo, load_model
+from medarch.interop.nnunet_model import read_nnunet_model
 
 NAME = "nnUNetTrainer__nnUNetPlans__3d_fullres"
 FLAT = architecture(dim=2)
@@ -581,3 +582,39 @@ class TestWriting:
         assert (dataset.cases, dataset.num_training) == ((), 7)
         texts = [path.read_text() for path in (tmp_path / "model").iterdir() if path.suffix in (".json", ".md")]
         assert not any(str(tmp_path) in text for text in texts)
+
+
+def paths_of(value, path=()):
+    """Every place in a JSON document."""
+    yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from paths_of(child, (*path, key))
+
+
+def with_replaced(value, path, new):
+    """The document with ``new`` in one place, or that place removed where ``new`` is ``...``."""
+    if not path:
+        return {} if new is ... else new
+    copy = value.copy()
+    if new is ... and len(path) == 1:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = with_replaced(copy[path[0]], path[1:], new)
+    return copy
+
+
+@pytest.mark.parametrize("file", ["plans.json", "dataset.json"])
+def test_whatever_stands_in_the_json_files_the_error_is_a_typed_one(folder, file):
+    write_folder(folder, plans({"3d_fullres": configuration(normalization_schemes=["CTNormalization"])}))
+    original = json.loads((folder / file).read_text())
+    told = 0
+    for number, path in enumerate(paths_of(original)):
+        # Every place is removed, and filled with one kind of nonsense.
+        for new in (..., (None, "x", [], {}, -1, 2.5)[number % 6]):
+            (folder / file).write_text(json.dumps(with_replaced(original, path, new)))
+            try:
+                read_nnunet_model(folder)
+            except (ModelError, DatasetError):
+                told += 1
+    assert told > (50 if file == "plans.json" else 5)

@@ -4,13 +4,14 @@ import json
 import stat
 import zipfile
 
+import numpy as np
 import pytest
 from nnunet_model_folder import configuration, plans, write_folder
 from typer.testing import CliRunner
 
 import medarch
 from medarch.cli.app import app
-from medarch.core.errors import ModelError
+from medarch.core.errors import DatasetError, ModelError
 from medarch.interop import open_model_source as module
 from medarch.interop.open_model_source import open_model_source
 
@@ -132,6 +133,31 @@ def test_a_size_that_the_zip_lies_about_is_not_unpacked(results, tmp_path):
     content[entry + 24 : entry + 28] = (100).to_bytes(4, "little")
     archive.write_bytes(content)
     with pytest.raises(ModelError, match="damaged zip"):
+        medarch.import_model(archive, tmp_path / "model")
+
+
+def test_damage_inside_a_zip_never_raises_anything_but_a_model_error(results, tmp_path):
+    archive = pack(results, tmp_path / "m.zip")
+    content = archive.read_bytes()
+    rng = np.random.default_rng(3)
+    told = 0
+    for _ in range(12):
+        damaged = bytearray(content)
+        for position in rng.integers(0, len(content), 3):
+            damaged[position] ^= 0xFF
+        archive.write_bytes(damaged)
+        try:
+            medarch.import_model(archive, tmp_path / "model", dry_run=True)
+        except (ModelError, DatasetError):
+            told += 1
+    assert told > 6
+
+
+def test_a_file_that_is_also_a_folder_is_told(results, tmp_path):
+    archive = pack(results, tmp_path / "m.zip")
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(f"Dataset777_Test/{NAME}/plans.json/plans.json", "{}")
+    with pytest.raises(ModelError, match="cannot be unpacked"):
         medarch.import_model(archive, tmp_path / "model")
 
 
