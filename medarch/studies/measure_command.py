@@ -31,6 +31,7 @@ class Measured:
     peak_gpu_bytes: int | None = None
     ended_by: str = ""
     """``limit`` or ``stop`` if it was ended from here."""
+    asked_to_end_s: float = 0.0
     cpu_by_process: dict[int, float] = field(default_factory=dict, repr=False)
 
 
@@ -64,7 +65,6 @@ def measure_command(
             command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder,
             env=os.environ | dict(environment), start_new_session=True,
         )  # fmt: skip
-    asked_to_end: float | None = None
     asked_gpu = -GPU_SAMPLE_S
     with Leftover.marked(folder, process.pid):
         try:
@@ -75,11 +75,7 @@ def measure_command(
                 _sample(process.pid, measured, gpu=sample_gpu)
                 if every_sample is not None:
                     every_sample(measured)
-                if asked_to_end is None and (reason := _reason_to_end(measured, limit_s, stop)):
-                    measured.ended_by, asked_to_end = reason, measured.wall_s
-                    process.terminate()
-                elif asked_to_end is not None and measured.wall_s - asked_to_end > GRACE_S:
-                    process.kill()
+                _end_if_due(process, measured, limit_s, stop)
                 time.sleep(SAMPLE_S)
         finally:
             # Workers that outlive their parent, and everything if this process itself is interrupted.
@@ -112,7 +108,18 @@ def _sample(session: int, measured: Measured, *, gpu: bool) -> None:
         measured.peak_gpu_bytes = max(measured.peak_gpu_bytes or 0, now)
 
 
-def _reason_to_end(measured: Measured, limit_s: float | None, stop: threading.Event | None) -> str:
-    if stop is not None and stop.is_set():
-        return "stop"
-    return "limit" if limit_s is not None and measured.wall_s > limit_s else ""
+def _end_if_due(
+    process: subprocess.Popen[bytes], measured: Measured, limit_s: float | None, stop: threading.Event | None
+) -> None:
+    """Ask a command to end, and kill it when it does not."""
+    if not measured.ended_by:
+        if stop is not None and stop.is_set():
+            measured.ended_by = "stop"
+        elif limit_s is not None and measured.wall_s > limit_s:
+            measured.ended_by = "limit"
+        else:
+            return
+        measured.asked_to_end_s = measured.wall_s
+        process.terminate()
+    elif measured.wall_s - measured.asked_to_end_s > GRACE_S:
+        process.kill()

@@ -131,8 +131,6 @@ def make_trainer(spec: dict[str, Any]) -> Any:
 
 def trainer_class(name: str) -> type:
     """Return nnU-Net's trainer of that name with a clock, under the same name (nnU-Net's folders carry it)."""
-    import torch
-
     if name == "nnUNetTrainer":
         # Not looked up: the search imports all of nnU-Net, and with it torchvision, that a CPU build may lack.
         base = importlib.import_module("nnunetv2.training.nnUNetTrainer.nnUNetTrainer").nnUNetTrainer
@@ -140,6 +138,14 @@ def trainer_class(name: str) -> type:
         from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
         base = recursive_find_trainer_class_by_name(name)
+    budgeted = with_clock(base)
+    budgeted.__name__ = budgeted.__qualname__ = name
+    return budgeted
+
+
+def with_clock(base: type) -> type:
+    """Return a subclass that trains until ``budget_s`` is used up, or as ever if that is None."""
+    import torch
 
     class Budgeted(base):  # type: ignore[misc, valid-type]
         budget_s: float | None = None
@@ -185,7 +191,6 @@ def trainer_class(name: str) -> type:
             self.current_epoch += 1
             self.on_train_end()
 
-    Budgeted.__name__ = Budgeted.__qualname__ = name
     return Budgeted
 
 

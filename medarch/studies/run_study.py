@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medarch.core.errors import MedarchError, UsageError
-from medarch.core.files import write_text
-from medarch.core.study import Cost, RunStatus, StudyResult, StudyRow, StudyRun
+from medarch.core.study import RunStatus, StudyResult, StudyRow
 from medarch.studies import finished_predictions
 from medarch.studies.build_jobs import JobBuilder
+from medarch.studies.collect_result import collect_result
 from medarch.studies.evaluate_run import evaluate_run
+from medarch.studies.expected_seconds import expected_seconds
 from medarch.studies.job import Job, JobRecord
 from medarch.studies.list_runs import PlannedRun, list_runs
-from medarch.studies.open_datasets import StudyDataset, open_datasets
+from medarch.studies.open_datasets import open_datasets
 from medarch.studies.refuse_changes import refuse_changes
 from medarch.studies.run_local import run_local
 from medarch.studies.run_slurm import live_jobs, run_slurm
 from medarch.studies.study_file import StudyFile
 from medarch.studies.study_folder import StudyFolder
 from medarch.studies.tell import Tell, tell_nobody
+from medarch.studies.write_preparations import write_preparations
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,7 @@ def run_study(
         EvaluationError: finished predictions are not of the same cases.
         DatasetError: a dataset cannot be used.
     """
-    if unknown := sorted(set(only) - {method.name for method in study.methods}):
-        raise UsageError(
-            f"the study has no method {', '.join(unknown)}",
-            expected=", ".join(method.name for method in study.methods),
-            found=", ".join(only),
-            fix="choose one of those",
-        )
+    _check_names(study, only)
     finished_predictions.check_templates(study)
     datasets = open_datasets(study)
     runs = list_runs(study, datasets)
@@ -78,14 +71,24 @@ def run_study(
     home = StudyFolder(study.output)
     if dry_run:
         states = {run.key: _status(run, home) for run in runs}
-        return StudyState(_result(study, datasets, runs, states, rows=[]), _expected_s(study, runs, states))
+        return StudyState(collect_result(study, datasets, runs, states, rows=[]), expected_seconds(study, runs, states))
     with _alone(home):
         refuse_changes(study, datasets, restart=restart, only=only, keep=True)
         _execute(study, [run for run in runs if not only or run.method.name in only], home, tell)
         states, rows = _measure(study, runs, home, tell)
-        _write_preparations(home, study, datasets)
-        result = _result(study, datasets, runs, states, rows=rows)
+        write_preparations(home, study, datasets)
+        result = collect_result(study, datasets, runs, states, rows=rows)
         return StudyState(result, 0.0)
+
+
+def _check_names(study: StudyFile, only: Sequence[str]) -> None:
+    if unknown := sorted(set(only) - {method.name for method in study.methods}):
+        raise UsageError(
+            f"the study has no method {', '.join(unknown)}",
+            expected=", ".join(method.name for method in study.methods),
+            found=", ".join(only),
+            fix="choose one of those",
+        )
 
 
 @contextlib.contextmanager
@@ -175,88 +178,3 @@ def _measure(
             )
             tell(run.key, "failed", str(error))
     return states, rows
-
-
-def _result(
-    study: StudyFile,
-    datasets: Sequence[StudyDataset],
-    runs: Sequence[PlannedRun],
-    states: Mapping[str, RunStatus],
-    *,
-    rows: Sequence[StudyRow],
-) -> StudyResult:
-    records = {run.key: JobRecord.of(run.folder) for run in runs}
-    devices = sorted({record.device for record in records.values() if record is not None and record.device})
-    return StudyResult(
-        name=study.name,
-        budget=study.budget.text if study.budget else "none",
-        device="; ".join(devices) or study.device,
-        empty_policy=study.evaluation.empty_policy,
-        nsd_tolerance_mm=study.evaluation.nsd_tolerance_mm,
-        datasets=tuple(one.name for one in datasets),
-        methods=tuple(method.name for method in study.methods),
-        runs=tuple(_study_run(run, records[run.key], states[run.key]) for run in runs),
-        rows=tuple(rows),
-        software={
-            name: value for record in records.values() if record is not None for name, value in record.software.items()
-        },
-    )
-
-
-def _study_run(run: PlannedRun, record: JobRecord | None, status: RunStatus) -> StudyRun:
-    return StudyRun(
-        dataset=run.dataset.name,
-        method=run.method.name,
-        fold=run.fold,
-        seed=run.seed,
-        status=status,
-        cases=run.cases,
-        cost=_cost(record) if record is not None else Cost(),
-        attempts=record.attempts if record is not None else 0,
-        error=record.error if record is not None and status == "failed" else "",
-    )
-
-
-def _cost(record: JobRecord) -> Cost:
-    gpu = [spent.peak_gpu_bytes for spent in record.spent if spent.peak_gpu_bytes is not None]
-    wall_s = sum(spent.wall_s for spent in record.spent)
-    return Cost(
-        train_s=record.seconds("train"),
-        predict_s=record.seconds("predict"),
-        cpu_hours=sum(spent.cpu_s for spent in record.spent) / 3600,
-        gpu_hours=wall_s / 3600 if record.on_gpu else 0.0,
-        peak_memory_bytes=max((spent.peak_bytes for spent in record.spent), default=None),
-        peak_gpu_bytes=max(gpu, default=None),
-        parameters=record.parameters,
-    )
-
-
-def _expected_s(study: StudyFile, runs: Sequence[PlannedRun], states: Mapping[str, RunStatus]) -> float | None:
-    """Judge each open run by the done ones of its method, else by the budget."""
-    total = 0.0
-    for run in runs:
-        if states[run.key] == "done" or run.method.predictions is not None:
-            continue
-        records = [JobRecord.of(one.folder) for one in runs if one.method == run.method and states[one.key] == "done"]
-        walls = [sum(spent.wall_s for spent in record.spent) for record in records if record is not None]
-        expected = statistics.mean(walls) if walls else study.budget.seconds if study.budget else None
-        if expected is None:
-            return None
-        total += expected
-    side_by_side = study.run_on.local.workers if study.run_on.local else study.run_on.slurm.parallel  # type: ignore[union-attr]
-    return total / min(side_by_side, max(1, len(runs)))
-
-
-def _write_preparations(home: StudyFolder, study: StudyFile, datasets: Sequence[StudyDataset]) -> None:
-    """What all runs of a method share is paid once, so it stands in a table of its own."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["dataset", "method", "status", "wall_s", "cpu_s", "peak_memory_bytes"])
-    for dataset in datasets:
-        for method in study.methods:
-            record = JobRecord.of(home.preparation(dataset.name, method.name))
-            if record is not None:
-                walls, cpus = (sum(getattr(one, name) for one in record.spent) for name in ("wall_s", "cpu_s"))
-                peak = max((one.peak_bytes for one in record.spent), default=0)
-                writer.writerow([dataset.name, method.name, record.status, round(walls, 2), round(cpus, 2), peak])
-    write_text(home.root / "preparations.csv", text.getvalue())
