@@ -52,10 +52,11 @@ def _mean_and_square(voxels: Tensor) -> tuple[Tensor, Tensor]:
     batch, count, channels = voxels.shape
     whole = count - count % CHUNK
     parts = [voxels[:, :whole].reshape(batch, -1, CHUNK, channels), voxels[:, whole:].unsqueeze(1)]
+    dtype = torch.promote_types(voxels.dtype, torch.float32)
     total = torch.zeros(batch, channels, dtype=torch.float64)
     square = torch.zeros_like(total)
     for part in parts:
         if part.numel():
-            total += part.sum(2, dtype=torch.float32).double().sum(1)
-            square += torch.linalg.vector_norm(part, dim=2, dtype=torch.float32).double().square().sum(1)
+            total += part.sum(2, dtype=dtype).double().sum(1)
+            square += torch.linalg.vector_norm(part, dim=2, dtype=dtype).double().square().sum(1)
     return total / count, square / count
