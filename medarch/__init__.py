@@ -1,7 +1,7 @@
 """medarch: self-configuring deep learning for 3D medical images.
 
 The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``,
-``report``, ``export``, ``import_model``, ``compare``.
+``report``, ``export``, ``import_model``, ``compare``, ``select``, ``ensemble``, ``postprocess``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medarch.api import check, compare, evaluate, export, import_model, plan, predict, preprocess, report, train
+    from medarch.api import (
+        check,
+        compare,
+        ensemble,
+        evaluate,
+        export,
+        import_model,
+        plan,
+        postprocess,
+        predict,
+        preprocess,
+        report,
+        select,
+        train,
+    )
     from medarch.core.errors import MedarchError
 
 __version__ = "0.1.0"
@@ -18,13 +32,16 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "ensemble",
     "evaluate",
     "export",
     "import_model",
     "plan",
+    "postprocess",
     "predict",
     "preprocess",
     "report",
+    "select",
     "train",
 ]
 

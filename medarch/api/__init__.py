@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medarch.api.check import check
 from medarch.api.compare import StudyOutcome, compare
+from medarch.api.ensemble import ensemble
 from medarch.api.environment import environment
 from medarch.api.evaluate import evaluate
 from medarch.api.export import export
@@ -12,9 +13,11 @@ from medarch.api.import_model import import_model
 from medarch.api.import_preprocessed import import_preprocessed
 from medarch.api.plan import plan
 from medarch.api.plan_folder import PlanFolder
+from medarch.api.postprocess import postprocess
 from medarch.api.predict import predict
 from medarch.api.preprocess import preprocess
 from medarch.api.report import report
+from medarch.api.select import select
 from medarch.api.train import TrainingResult, train
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "TrainingResult",
     "check",
     "compare",
+    "ensemble",
     "environment",
     "evaluate",
     "export",
@@ -30,8 +34,10 @@ __all__ = [
     "import_model",
     "import_preprocessed",
     "plan",
+    "postprocess",
     "predict",
     "preprocess",
     "report",
+    "select",
     "train",
 ]

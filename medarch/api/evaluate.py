@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medarch.api.find_labels import find_labels
 from medarch.api.progress import Progress
-from medarch.core.errors import UsageError
-from medarch.core.plan import Plan
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import EmptyPolicy, Evaluation
-    from medarch.core.labels import LabelScheme
 
 
 def evaluate(
@@ -41,7 +39,7 @@ def evaluate(
     from medarch.evaluation.evaluate import evaluate as measure
     from medarch.evaluation.write_tables import write_tables
 
-    name, labels = _labels_for(predictions, dataset)
+    name, labels = find_labels(predictions, dataset)
     evaluation = measure(
         predictions,
         references,
@@ -54,26 +52,3 @@ def evaluate(
     )
     write_tables(evaluation, output or predictions)
     return evaluation
-
-
-def _labels_for(predictions: Path, dataset: Path | None) -> tuple[str, LabelScheme]:
-    if dataset is not None and dataset.name == "plan.json":
-        made = Plan.load(dataset)
-        return made.dataset, made.labels
-    if dataset is not None:
-        from medarch.io.read_dataset import read_dataset
-
-        read = read_dataset(dataset)
-        return read.name, read.labels
-    record = predictions / "predictions.json"
-    if not record.exists():
-        raise UsageError(
-            "the names of the labels are not known",
-            expected="predictions made by `medarch predict`, or --dataset",
-            found=f"no predictions.json in {predictions}",
-            fix="give --dataset DATASET (its folder, or a plan.json)",
-        )
-    from medarch.core.prediction import Prediction
-
-    made = Plan.load(Prediction.load(record).model / "plan.json")
-    return made.dataset, made.labels

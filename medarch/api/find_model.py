@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from medarch.core.plan import Plan
+from medarch.core.selection import Selection
+
+SELECTION = "selection.json"
+"""What ``medarch select`` writes into a plan's folder."""
 
 
 def find_model(path: Path) -> Path:
-    """Return the model folder meant by a model, configuration or plan folder."""
+    """Return the model folder meant by a model, configuration or plan folder; the first of a ``selection.json``."""
+    if path.name == SELECTION and path.is_file():
+        return path.parent / Selection.load(path).winner[0] / "model"
     if (path / "model.json").exists():
         return path
     if (path / "model" / "model.json").exists():

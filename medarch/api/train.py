@@ -11,7 +11,7 @@ from medarch.api.plan import NNUNET
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.preprocess import preprocess
 from medarch.api.progress import Progress
-from medarch.core.dataset import Split
+from medarch.api.validate_fold import previous_stage_maps, validate_fold
 from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def train(
         chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": "fp16"})})
     folder = home.fold_folder(chosen.name, fold)
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
-    maps = _previous_stage(home, chosen, fold, split)
+    maps = previous_stage_maps(home, chosen, fold)
     previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
     run = Fold(folder, split.train, split.val, previous)
     train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart)
@@ -96,8 +96,8 @@ def train(
     model = _write_model(home, used, chosen, fold)
     evaluation = None
     if validate:
-        evaluation = _validate(
-            home, chosen, fold, split, store=store, maps=maps, device=kind, probabilities=probabilities, workers=workers
+        evaluation = validate_fold(
+            home, chosen, fold, store=store, maps=maps, device=kind, probabilities=probabilities, workers=workers
         )
         _write_card(home, used, chosen, model)
     return TrainingResult(folder, model, evaluation)
@@ -109,20 +109,6 @@ def _with_overrides(
     given = {"epochs": epochs, "time_budget_s": time_budget_s, "seed": seed}
     changes = {key: value for key, value in given.items() if value is not None}
     return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)}) if changes else chosen
-
-
-def _previous_stage(
-    home: PlanFolder, chosen: Configuration, fold: int | str, split: Split
-) -> dict[str, FinishedLabelMap] | None:
-    """The first stage's label maps by case; None for a configuration that is no second stage."""
-    if chosen.previous_stage is None:
-        return None
-    from medarch.planning.split_file import load_splits
-    from medarch.training.find_previous_stage import find_previous_stage
-
-    cases = sorted({*split.train, *split.val})
-    stage = home.folder / chosen.previous_stage
-    return find_previous_stage(stage, load_splits(home.room.splits_file), cases=cases, fold=fold)
 
 
 def _prepare_previous(
@@ -168,40 +154,6 @@ def _copy_model(source: Path, target: Path) -> None:
     for path in target.iterdir():
         if path.is_file() and not (source / path.name).exists():
             path.unlink()
-
-
-def _validate(
-    home: PlanFolder,
-    chosen: Configuration,
-    fold: int | str,
-    split: Split,
-    *,
-    store: CaseStore,
-    maps: dict[str, FinishedLabelMap] | None,
-    device: str,
-    probabilities: bool,
-    workers: int | None,
-) -> Evaluation:
-    from medarch.evaluation.evaluate import evaluate as measure
-    from medarch.evaluation.write_tables import write_tables
-    from medarch.inference.load_model import load_model
-    from medarch.inference.predict_cases import PredictionOptions, predict_cases
-
-    folder = home.fold_folder(chosen.name, fold) / "validation"
-    model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device, previous_stage=False)
-    cases = [home.dataset.case(case) for case in split.val]
-    options = PredictionOptions(probabilities=probabilities, postprocess=False, restart=True)
-    previous = None if maps is None else {case: found.path for case, found in maps.items()}
-    prediction = predict_cases(model, cases, folder, options=options, store=store, previous=previous)
-    evaluation = measure(
-        {row.case: row.output for row in prediction.cases if row.output is not None},
-        {case.id: case.label for case in cases if case.label is not None},
-        labels=home.plan.labels,
-        dataset=home.dataset.name,
-        workers=workers,
-    )
-    write_tables(evaluation, folder)
-    return evaluation
 
 
 def _write_card(home: PlanFolder, used: Plan, chosen: Configuration, model: Path) -> None:

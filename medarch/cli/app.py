@@ -6,14 +6,17 @@ import typer
 
 from medarch.cli.check import check
 from medarch.cli.compare import compare
+from medarch.cli.ensemble import ensemble
 from medarch.cli.evaluate import evaluate
 from medarch.cli.export import export
 from medarch.cli.import_model import import_model
 from medarch.cli.info import info
 from medarch.cli.plan import plan
+from medarch.cli.postprocess import postprocess
 from medarch.cli.predict import predict
 from medarch.cli.preprocess import preprocess
 from medarch.cli.report import report
+from medarch.cli.select import select
 from medarch.cli.train import train
 
 app = typer.Typer(
@@ -25,7 +28,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (check, plan, preprocess, train, predict, evaluate, report, compare, export, info):
+for verb in (
+    check,
+    plan,
+    preprocess,
+    train,
+    select,
+    predict,
+    ensemble,
+    postprocess,
+    evaluate,
+    report,
+    compare,
+    export,
+    info,
+):
     app.command()(verb)
 app.command("import")(import_model)
 

@@ -13,7 +13,9 @@ from medarch.cli.options import DeviceName, Json, Verbose
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model folder, or the plan folder it lies in.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(help="Model folder, the plan folder it lies in, or a selection.json.", show_default=False)
+    ],
     source: Annotated[
         Path,
         typer.Argument(
@@ -33,6 +35,9 @@ def predict(
         float | None, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch; default 0.5.")
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
+    postprocess: Annotated[
+        bool, typer.Option(help="Keep the largest components where cross-validation says that it helps.")
+    ] = True,
     previous_stage_predictions: Annotated[
         Path | None,
         typer.Option(
@@ -69,6 +74,7 @@ def predict(
                 mirror=mirror,
                 step=step,
                 probabilities=probabilities,
+                postprocess=postprocess,
                 previous_stage_predictions=previous_stage_predictions,
                 keep_previous_stage=keep_previous_stage,
                 restart=restart,

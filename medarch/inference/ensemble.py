@@ -9,11 +9,11 @@ import numpy as np
 
 from medarch.core.errors import ModelError
 from medarch.core.postprocessing import Postprocessing
-from medarch.inference.decode_probabilities import decode_probabilities
 from medarch.inference.load_model import Model
-from medarch.inference.mean_probabilities import mean_probabilities
 from medarch.inference.predict_case import CaseResult, restore_case
 from medarch.preprocessing.prepare_case import PreparedArrays
+from medarch.tasks.decode_probabilities import decode_probabilities
+from medarch.tasks.mean_probabilities import mean_probabilities
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from medarch import api
+from medarch.cli.app import app
 from medarch.core.dataset import Split
-from medarch.core.errors import TrainingError
+from medarch.core.errors import PlanError, TrainingError
+from medarch.core.plan import Plan
+from medarch.core.postprocessing import KeepLargest, Postprocessing
 from medarch.core.prediction import CasePrediction, Prediction
+from medarch.core.selection import Selection
+from medarch.evaluation.evaluate import evaluate
 from medarch.io.read_volume import read_volume
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.previous_labels import PreviousLabels
@@ -146,6 +152,67 @@ def test_a_first_stage_trained_anew_is_noticed(trained, first_stage, tmp_path):
     api.train(home, configuration="3d_lowres", fold=1, epochs=1, restart=True, **FAST)
     with pytest.raises(TrainingError, match="another first stage"):
         api.train(home, fold=0, validate=False, **FAST)
+
+
+def test_select_finds_the_best_of_both_stages_and_their_pair_and_says_how_to_predict(trained, first_stage, tmp_path):
+    home = copied(first_stage, tmp_path)
+    with pytest.raises(PlanError, match="no configuration has all folds trained"):
+        api.select(home, folds=["0", "1", "all"], device="cpu", workers=0)
+    assert api.select(home, device="cpu", workers=0).winner == ("3d_lowres",)  # the cascade's fold 1 is missing
+    api.train(home, fold=1, **FAST)
+    steps = []
+    found = api.select(home, device="cpu", workers=0, progress=lambda done, total: steps.append((done, total)))
+    assert (2, 2) in steps  # probabilities that training did not keep were predicted again
+    scores = {candidate.configurations: candidate.dsc for candidate in found.candidates}
+    lowres, cascade, pair = ("3d_lowres",), ("3d_cascade_fullres",), ("3d_lowres", "3d_cascade_fullres")
+    assert list(scores) == [lowres, cascade, pair]
+    assert found.cases == 4
+    for name, score in ((lowres[0], scores[lowres]), (cascade[0], scores[cascade])):
+        assert score == pytest.approx(nnunet_mean(home / name), abs=1e-12)
+    assert scores[found.winner] == max(scores.values())
+    assert found.postprocessing.dsc_before == pytest.approx(scores[found.winner])
+    assert Selection.load(home / "selection.json") == found
+    kept = [path.stat().st_mtime_ns for path in sorted(home.glob("*/fold_*/validation/probabilities/*.nii.gz"))]
+    assert len(kept) == 8
+    again = api.select(home, device="cpu", workers=0)
+    assert again == found
+    assert kept == [path.stat().st_mtime_ns for path in sorted(home.glob("*/fold_*/validation/probabilities/*.nii.gz"))]
+
+
+def nnunet_mean(configuration):
+    predictions = {path.name.removesuffix(".nii.gz"): path for path in configuration.glob("fold_*/validation/*.nii.gz")}
+    references = {case: SAMPLE / "labelsTr" / f"{case}.nii.gz" for case in predictions}
+    labels = Plan.load(configuration.parent / "plan.json").labels
+    return evaluate(predictions, references, labels=labels, empty_policy="nnunet", workers=0).mean()
+
+
+@pytest.mark.parametrize("winner", [("3d_cascade_fullres",), ("3d_lowres", "3d_cascade_fullres")])
+def test_a_selection_predicts_what_its_commands_predict_step_by_step(trained, first_stage, tmp_path, winner):
+    home = copied(first_stage, tmp_path)
+    rules = Postprocessing(steps=(KeepLargest(values=(1, 2)),))
+    places = home / winner[0] / "model" if len(winner) == 1 else home / "selection"
+    rules.save(places / "postprocessing.json")
+    commands = selection_commands(home, winner, ("0",), rules=places / "postprocessing.json")
+    Selection(
+        dataset="x", plan="x", folds=("0",), cases=2, candidates=(), winner=winner, postprocessing=rules,
+        commands=commands,
+    ).save(home / "selection.json")  # fmt: skip
+    words = {
+        "INPUT": str(SAMPLE / "imagesTs"),
+        **{f"OUTPUT_{name}": str(tmp_path / name) for name in (*winner, "ENSEMBLE")},
+    }
+    for number, steps in enumerate((commands[:1], commands[1:])):
+        for command in steps:
+            arguments = [
+                {**words, "OUTPUT": str(tmp_path / f"out{number}")}.get(word, word) for word in command.split()
+            ]
+            extra = ["--device", "cpu", "--no-mirror"] if arguments[1] == "predict" else []
+            result = CliRunner().invoke(app, [*arguments[1:], *extra])
+            assert result.exit_code == 0, result.output
+    pairs = [(path, tmp_path / "out1" / path.name) for path in sorted((tmp_path / "out0").glob("*.nii.gz"))]
+    assert len(pairs) == 4
+    for one, other in pairs:
+        np.testing.assert_array_equal(read_volume(one).array, read_volume(other).array)
 
 
 def test_every_case_of_a_cascade_comes_from_the_fold_that_did_not_see_it(trained, first_stage):
