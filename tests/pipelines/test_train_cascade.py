@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from medarch import api
+from medarch.api.selection_commands import selection_commands
 from medarch.cli.app import app
 from medarch.core.dataset import Split
 from medarch.core.errors import PlanError, TrainingError
