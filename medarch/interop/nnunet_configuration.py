@@ -13,7 +13,9 @@ from medarch.interop.nnunet_preprocessing import nnunet_preprocessing
 from medarch.planning.nnunet_training import nnunet_training
 
 
-def nnunet_configuration(plans: Mapping[str, Any], name: str, *, channels: int, labels: LabelScheme) -> Configuration:
+def nnunet_configuration(
+    plans: Mapping[str, Any], name: str, *, channels: int, labels: LabelScheme, deep_supervision: bool = True
+) -> Configuration:
     """Translate a configuration; what nnU-Net's plans do not say is as its default trainer has it.
 
     Args:
@@ -21,6 +23,7 @@ def nnunet_configuration(plans: Mapping[str, Any], name: str, *, channels: int, 
         name: of the configuration.
         channels: image channels of the dataset.
         labels: of the dataset.
+        deep_supervision: whether training uses it.
 
     Raises:
         ModelError: medarch cannot reproduce the configuration; the message names what.
@@ -43,6 +46,7 @@ def nnunet_configuration(plans: Mapping[str, Any], name: str, *, channels: int, 
             dim=len(patch),
             in_channels=channels + (len(labels.foreground_values) if previous else 0),
             heads=labels.heads,
+            deep_supervision=deep_supervision,
         ),
         training=training,
         inference=InferencePlan(mirror_axes=training.augmentation.mirror_axes),

@@ -15,15 +15,13 @@ from medarch.core.errors import ModelError
 from medarch.core.plan import Configuration, InferencePlan, Plan
 from medarch.core.postprocessing import Postprocessing
 from medarch.interop.find_checkpoints import CheckpointName, find_checkpoints
-from medarch.interop.nnunet_network import nnunet_network
+from medarch.interop.nnunet_configuration import nnunet_configuration
 from medarch.interop.nnunet_plans import resolve_configuration
 from medarch.interop.nnunet_postprocessing import nnunet_postprocessing
-from medarch.interop.nnunet_preprocessing import nnunet_preprocessing
 from medarch.interop.nnunet_weights import medarch_weights
 from medarch.interop.read_checkpoint import Checkpoint, read_checkpoint
 from medarch.interop.require_stock_trainer import require_stock_trainer
 from medarch.io.dataset_json import channel_names, dataset_name, label_scheme, load_json, stated_count
-from medarch.planning.nnunet_training import nnunet_training
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +97,7 @@ def _translate(folder: Path, checkpoints: Mapping[str, Path], first: Checkpoint)
         )
     settings = resolve_configuration(plans, first.configuration)
     dataset = _dataset(plans, meta, folder)
-    configuration = _configuration(settings, plans, dataset, first)
+    configuration = _configuration(plans, dataset, first)
     plan = Plan(
         name=str(plans.get("plans_name") or "nnUNetPlans"),
         preset="imported",
@@ -137,36 +135,16 @@ def _dataset(plans: Mapping[str, Any], meta: Mapping[str, Any], folder: Path) ->
     )
 
 
-def _configuration(
-    settings: Mapping[str, Any], plans: Mapping[str, Any], dataset: Dataset, first: Checkpoint
-) -> Configuration:
-    previous = settings.get("previous_stage")
-    further = settings.get("next_stage")
-    patch = tuple(settings["patch_size"])
-    preprocessing = nnunet_preprocessing(plans, settings, channels=len(dataset.channels))
-    network = nnunet_network(
-        settings["architecture"],
-        dim=len(patch),
-        in_channels=len(dataset.channels) + (len(dataset.labels.foreground_values) if previous else 0),
-        heads=dataset.labels.heads,
+def _configuration(plans: Mapping[str, Any], dataset: Dataset, first: Checkpoint) -> Configuration:
+    """The plans' configuration, with what only a checkpoint says: mirror axes, and the trainer's name."""
+    planned = nnunet_configuration(
+        plans, first.configuration, channels=len(dataset.channels), labels=dataset.labels,
         deep_supervision=first.trainer != "nnUNetTrainerNoDeepSupervision",
-    )
-    axes = _mirror_axes(first, len(patch))
-    training = nnunet_training(patch, preprocessing.normalisation)
-    augmentation = training.augmentation.model_copy(update={"mirror_axes": axes})
-    return Configuration(
-        name=first.configuration,
-        patch_voxels=patch,
-        batch_size=settings["batch_size"],
-        batch_dice=settings["batch_dice"],
-        median_shape=tuple(round(size) for size in settings["median_image_size_in_voxels"]),
-        preprocessing=preprocessing,
-        network=network,
-        training=training.model_copy(update={"augmentation": augmentation}),
-        inference=InferencePlan(mirror_axes=axes),
-        previous_stage=previous,
-        next_stage=further[0] if isinstance(further, list) and further else further or None,
-    )
+    )  # fmt: skip
+    axes = _mirror_axes(first, planned.network.dim)
+    augmentation = planned.training.augmentation.model_copy(update={"mirror_axes": axes})
+    training = planned.training.model_copy(update={"augmentation": augmentation})
+    return planned.model_copy(update={"training": training, "inference": InferencePlan(mirror_axes=axes)})
 
 
 def _mirror_axes(checkpoint: Checkpoint, dim: int) -> tuple[int, ...]:

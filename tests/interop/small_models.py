@@ -12,6 +12,8 @@ from medarch.core.plan import InferencePlan
 from medarch.inference.load_model import ModelInfo, weights_name
 from medarch.networks.build_network import build_network
 
+SMOOTH = 3
+"""Voxels. Large, round structures: of theirs few voxels lie where rounding decides."""
 AFFINE = np.array([[1.5, 0, 0, -20], [0, 1.4, 0, 7], [0, 0, 2.5, -30], [0, 0, 0, 1.0]])
 REGIONS = {"background": 0, "whole": (1, 2), "core": (2,)}
 
@@ -33,10 +35,10 @@ def fit(network, plan):
     """
     configuration, stream = plan.configuration(), np.random.default_rng(0)
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
-    for _ in range(150):
+    for _ in range(250):
         noise = stream.normal(size=(2, len(plan.channels), *configuration.patch_voxels))
-        image = gaussian_filter(noise, (0, 0, *[1.5] * configuration.network.dim))
-        image = torch.from_numpy(image / image.std()).float()
+        image = gaussian_filter(noise, (0, 0, *[SMOOTH] * configuration.network.dim))
+        image = torch.from_numpy(image / image.std(axis=(0, *range(2, image.ndim)), keepdims=True)).float()
         labels = (image[:, 0] > 0.3).long() + (image[:, 0] > 1.2)
         further = torch.nn.functional.one_hot(labels, 3).movedim(-1, 1)[:, 1:].float()
         seen = torch.cat([image, further], 1)[:, : configuration.network.in_channels]
@@ -71,33 +73,36 @@ def write_model(folder, plan, *, folds=("0",), seed=3, trained=False):
     return folder
 
 
+def plan_3d(*arguments, **settings):
+    """Two tiles along the first axis, one along the others: nnU-Net adds tiles up in half precision."""
+    return changed(small_plan(*arguments, **{"orientation": None} | settings), patch_voxels=(16, 24, 24))
+
+
 def cascade(folder, *, trained=False):
     """A model whose earlier stage lies in its folder."""
-    plan = changed(small_plan(orientation=None), name="3d_lowres", recipe={"spacing_mm": (4.0, 3.0, 3.0)})
+    plan = changed(plan_3d(), name="3d_lowres", recipe={"spacing_mm": (3.0, 2.0, 2.0)})
     first = changed(plan, next_stage="3d_cascade_fullres")
     network = plan.configuration().network.model_copy(update={"in_channels": 1 + len(plan.labels.foreground_values)})
-    second = changed(
-        small_plan(orientation=None), name="3d_cascade_fullres", previous_stage="3d_lowres", network=network
-    )
+    second = changed(plan_3d(), name="3d_cascade_fullres", previous_stage="3d_lowres", network=network)
     write_model(folder, second, trained=trained)
     write_model(folder / "previous_stage", first, seed=4, trained=trained)
     return folder
 
 
 MODELS = {
-    "plain 3d, turned to RAS": small_plan(),
-    "residual 3d, axes swapped": changed(
-        small_plan(architecture="residual_unet", orientation=None), recipe={"axes": (1, 2, 0)}
-    ),
+    "plain 3d, turned to RAS": plan_3d(orientation="RAS"),
+    "residual 3d, axes swapped": changed(plan_3d(architecture="residual_unet"), recipe={"axes": (1, 2, 0)}),
     "2d": changed(
-        small_plan(dim=2, orientation=None, spacing_mm=(None, 1.5, 1.5)), inference=InferencePlan(mirror_axes=(0, 1))
+        small_plan(dim=2, orientation=None, spacing_mm=(None, 1.5, 1.5)),
+        patch_voxels=(20, 24),
+        inference=InferencePlan(mirror_axes=(0, 1)),
     ),
-    "regions, two channels": small_plan(REGIONS, regions_class_order=(1, 2), channels=2, orientation=None),
+    "regions, two channels": plan_3d(REGIONS, regions_class_order=(1, 2), channels=2),
 }
 
 
 def smooth_image(path, shape, *, seed, codes=None):
-    values = gaussian_filter(np.random.default_rng(seed).normal(size=shape), 1.5).astype(np.float32) * 100
+    values = gaussian_filter(np.random.default_rng(seed).normal(size=shape), SMOOTH).astype(np.float32) * 100
     image = nib.Nifti1Image(values, AFFINE)
     if codes is not None:
         wanted = nib.orientations.axcodes2ornt(codes)
@@ -111,5 +116,5 @@ def write_images(folder, *, channels=1):
     for number, codes in enumerate((None, "LPS")):
         for channel in range(channels):
             path = folder / f"case{number}_{channel:04d}.nii.gz"
-            smooth_image(path, (22 + number, 24, 17), seed=10 * number + channel, codes=codes)
+            smooth_image(path, (40 + number, 44, 30), seed=10 * number + channel, codes=codes)
     return folder
