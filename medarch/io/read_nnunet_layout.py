@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ def read_nnunet_layout(folder: Path, meta: Mapping[str, Any]) -> Inventory:
     """Read a tree by the content of its dataset.json.
 
     ``channel_names`` (older: ``modality``), ``labels``, ``regions_class_order``, ``numTraining``, ``file_ending`` and
-    ``dataset`` (case → explicit paths, relative to the folder) count; ``overwrite_image_reader_writer`` does not.
+    ``dataset`` (case → explicit paths, relative to the folder, with ``$VARIABLES`` as in nnU-Net) count; ``overwrite_image_reader_writer`` does not.
 
     Raises:
         DatasetError: dataset.json is unusable, or there are no cases.
@@ -61,8 +62,8 @@ def _explicit_cases(folder: Path, entries: Any) -> list[Case]:
         return [
             Case(
                 id=case_id,
-                images=tuple(folder / image for image in entry["images"]),
-                label=folder / entry["label"],
+                images=tuple(folder / os.path.expandvars(image) for image in entry["images"]),
+                label=folder / os.path.expandvars(entry["label"]),
             )
             for case_id, entry in sorted(entries.items())
         ]

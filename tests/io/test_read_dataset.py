@@ -93,6 +93,13 @@ def test_explicit_paths_of_the_dataset_key_count(nnunet_tree: Path, tmp_path: Pa
     assert read_case(dataset.cases[0], channels=2, labels=dataset.labels).images.shape == (2, 9, 8, 7)
 
 
+def test_explicit_paths_may_name_environment_variables_as_nnunet_allows(nnunet_tree, monkeypatch) -> None:
+    monkeypatch.setenv("MEDARCH_TEST_RAW", str(nnunet_tree))
+    images = [f"$MEDARCH_TEST_RAW/imagesTr/a_000{channel}.nii.gz" for channel in (0, 1)]
+    change(nnunet_tree, dataset={"a": {"images": images, "label": "${MEDARCH_TEST_RAW}/labelsTr/a.nii.gz"}})
+    assert all(path.is_file() for path in read_dataset(nnunet_tree).cases[0].files())
+
+
 def test_test_images_become_test_cases(nnunet_tree: Path) -> None:
     shutil.copytree(nnunet_tree / "imagesTr", nnunet_tree / "imagesTs")
     (nnunet_tree / "labelsTs").mkdir()
