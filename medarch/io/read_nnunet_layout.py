@@ -21,7 +21,8 @@ def read_nnunet_layout(folder: Path, meta: Mapping[str, Any]) -> Inventory:
     """Read a tree by the content of its dataset.json.
 
     ``channel_names`` (older: ``modality``), ``labels``, ``regions_class_order``, ``numTraining``, ``file_ending`` and
-    ``dataset`` (case → explicit paths, relative to the folder, with ``$VARIABLES`` as in nnU-Net) count; ``overwrite_image_reader_writer`` does not.
+    ``dataset`` (case → explicit paths, relative to the folder, with ``$VARIABLES`` as in nnU-Net) count;
+    ``overwrite_image_reader_writer`` does not.
 
     Raises:
         DatasetError: dataset.json is unusable, or there are no cases.
