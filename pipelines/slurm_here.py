@@ -1,4 +1,4 @@
-"""A real Slurm cluster of one node on this machine, for trying `medarch compare` with `run_on: slurm`, and for the tests.
+"""A real Slurm cluster of one node on this machine: to try `medarch compare` with `run_on: slurm`, and for the tests.
 
     apt-get install slurmctld slurmd munge        # once; needs root here as well
     python pipelines/slurm_here.py FOLDER         # prints the line to export, runs until Ctrl-C
