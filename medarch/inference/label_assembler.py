@@ -128,7 +128,8 @@ def _interpolated(logits: Tensor, matrices: Sequence[Tensor]) -> Tensor:
     """``(K, n0, n1, n2)`` → ``(K, m0, m1, m2)`` by one matrix product an axis."""
     first, second, third = matrices
     values = torch.matmul(torch.matmul(second, logits), third.T)
-    return torch.matmul(first, values.flatten(2)).unflatten(2, values.shape[2:])
+    moved: Tensor = torch.einsum("mn,knij->kmij", first, values)
+    return moved
 
 
 @dataclass(frozen=True)

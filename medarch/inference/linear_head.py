@@ -23,8 +23,8 @@ class LinearHead:
         """Read it from networks with ``features(x)`` and a 1×1 convolution ``head``; others keep their logits."""
         weights, bias = [], torch.zeros(classes)
         for network in networks:
-            head = getattr(network, "head", None)
-            if _is_pointwise(head) and hasattr(network, "features"):
+            head = _pointwise_head(network)
+            if head is not None:
                 weights.append(head.weight.detach().flatten(1).float().cpu())
                 if head.bias is not None:
                     bias += head.bias.detach().float().cpu()
@@ -47,11 +47,9 @@ class LinearHead:
     @staticmethod
     def features_of(network: nn.Module, batch: Tensor) -> Tensor:
         """What the network says before its head, or its logits when it has none to split off."""
-        if _is_pointwise(getattr(network, "head", None)) and hasattr(network, "features"):
-            found: Tensor = network.features(batch)
-            return found
-        logits: Tensor = network(batch)
-        return logits
+        forward = network if _pointwise_head(network) is None else network.features
+        found: Tensor = forward(batch)  # type: ignore[operator]
+        return found
 
     def logits(self, features: Tensor) -> Tensor:
         """``(F, *grid)`` → ``(classes, *grid)`` float32."""
@@ -59,5 +57,7 @@ class LinearHead:
         return flat.view(self.classes, *features.shape[1:])
 
 
-def _is_pointwise(head: object) -> bool:
-    return isinstance(head, nn.Conv2d | nn.Conv3d) and set(head.kernel_size) == {1} and head.groups == 1
+def _pointwise_head(network: nn.Module) -> nn.Conv2d | nn.Conv3d | None:
+    head = getattr(network, "head", None)
+    pointwise = isinstance(head, nn.Conv2d | nn.Conv3d) and set(head.kernel_size) == {1} and head.groups == 1
+    return head if pointwise and hasattr(network, "features") else None

@@ -186,7 +186,7 @@ def _mean_features(networks: Sequence[nn.Module], tiles: Tensor, window: Window,
         some = axes[start : start + group]
         batch = torch.cat([tiles.flip(flip) if flip else tiles for flip in some]).to(memory_format=layout)
         for number, network in enumerate(networks):
-            for flip, found in zip(some, LinearHead.features_of(network, batch).split(len(tiles)), strict=True):
+            for flip, found in zip(some, torch.split(LinearHead.features_of(network, batch), len(tiles)), strict=True):
                 upright = (found.flip(flip) if flip else found).float()
                 total = sums[number]
                 sums[number] = upright if total is None else total.add_(upright)

@@ -1,0 +1,123 @@
+"""Streaming against the computation that holds every logit of the case."""
+
+import numpy as np
+import pytest
+import torch
+
+from medarch.core.geometry import Geometry
+from medarch.core.labels import LabelScheme
+from medarch.core.plan import NetworkPlan
+from medarch.core.prepared import PreparedCase
+from medarch.inference import stream_features as module
+from medarch.inference.label_assembler import LabelAssembler
+from medarch.inference.linear_head import LinearHead
+from medarch.inference.sliding_window import sliding_window
+from medarch.inference.stream_features import stream_features
+from medarch.inference.window import Window
+from medarch.networks.build_network import build_network
+from medarch.preprocessing.restore import resample_to_crop
+
+LABELS = LabelScheme(labels={"background": 0, **{f"class{value}": value for value in range(1, 7)}})
+REGIONS = LabelScheme(labels={"background": 0, "whole": (1, 2), "core": 2}, regions_class_order=(1, 2))
+
+
+def network(dim, heads, seed):
+    torch.manual_seed(seed)
+    ones, twos = (1,) * dim, (2,) * dim
+    plan = NetworkPlan(
+        architecture="plain_unet", dim=dim, in_channels=1, heads=heads, features=(4, 8), strides=(ones, twos),
+        kernels=((3,) * dim,) * 2, blocks=(1, 1), decoder_blocks=(1,),
+    )  # fmt: skip
+    return build_network(plan).eval()
+
+
+def record(shape, crop, spacing_mm, **fields):
+    cropped_mm = tuple(old * size / new for old, size, new in zip(spacing_mm, shape, crop, strict=True))
+    return PreparedCase(
+        id="case", geometry=Geometry.from_array(crop, np.eye(4)), permutation=(0, 1, 2), flips=(False,) * 3,
+        full_shape=crop, crop=tuple((0, size) for size in crop), cropped_shape=crop, cropped_spacing_mm=cropped_mm,
+        shape=shape, spacing_mm=spacing_mm, **fields,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def small_passes(monkeypatch):
+    """One tile a pass, so that even small cases come in several slabs."""
+    monkeypatch.setitem(module.VOXELS_PER_PASS, "cpu", 1)
+
+
+CASES = {
+    "finer file grid": ((16, 16, 16), (33, 40, 21), (50, 61, 37), (2.0, 2.0, 2.0)),
+    "coarser file grid": ((16, 16, 16), (33, 40, 21), (20, 31, 15), (2.0, 2.0, 2.0)),
+    "same grid": ((16, 16, 16), (33, 20, 21), (33, 20, 21), (2.0, 2.0, 2.0)),
+    "smaller than the patch": ((16, 16, 16), (12, 40, 9), (20, 61, 12), (2.0, 2.0, 2.0)),
+    "thick slices, resampled apart": ((8, 16, 16), (17, 30, 33), (17, 44, 50), (9.0, 1.5, 1.5)),
+    "2D slices": ((16, 16), (9, 30, 20), (9, 47, 33), (9.0, 1.5, 1.5)),
+}
+
+
+@pytest.mark.parametrize("labels", [LABELS, REGIONS], ids=["labels", "regions"])
+@pytest.mark.parametrize("folds", [1, 2])
+@pytest.mark.parametrize("name", CASES)
+@torch.inference_mode()
+def test_streamed_labels_are_those_of_the_whole_computation(name, folds, labels, small_passes):
+    patch, shape, crop, spacing_mm = CASES[name]
+    networks = [network(len(patch), labels.heads, seed) for seed in range(folds)]
+    window = Window(patch, 0.5, (0, 1))
+    image = torch.randn(1, *shape, generator=torch.Generator().manual_seed(5))
+    way = record(shape, crop, spacing_mm)
+    whole = resample_to_crop(sliding_window(networks, image, heads=labels.heads, window=window).numpy(), way)
+    if labels.has_regions:
+        expected = np.zeros(crop, np.uint8)
+        for channel, value in zip(whole, labels.regions_class_order, strict=True):
+            expected[channel > 0] = value
+        decided = np.abs(whole).min(axis=0) > 1e-5
+    else:
+        expected = whole.argmax(axis=0)
+        decided = np.diff(np.sort(whole, axis=0)[-2:], axis=0)[0] > 1e-5
+    assert len(np.unique(expected)) > 1
+    for axis in (0,) if len(patch) == 2 else (None, 0, 1, 2):
+        head = LinearHead.of(networks, classes=labels.heads)
+        assembler = LabelAssembler(head, labels, way)
+        slabs = 0
+        for slab in stream_features(networks, head, image, window=window, axis=axis):
+            slabs += 1
+            assembler.add(slab)
+        assert slabs > 1 or max(shape) <= max(patch) or axis is not None
+        # Where two classes are closer than rounding, either may win.
+        np.testing.assert_array_equal(assembler.result[decided], expected[decided])
+        assert decided.mean() > 0.999
+
+
+@torch.inference_mode()
+def test_only_a_patch_of_planes_is_held(small_passes, monkeypatch):
+    held = []
+    zeros = torch.zeros
+    monkeypatch.setattr(module.torch, "zeros", lambda shape, **given: held.append(shape) or zeros(shape, **given))
+    networks = [network(3, 7, 0)]
+    head = LinearHead.of(networks, classes=7)
+    for _ in stream_features(networks, head, torch.randn(1, 90, 16, 16), window=Window((16, 16, 16))):
+        pass
+    assert [shape for shape in held if isinstance(shape, tuple)] == [(4, 16, 16, 16)]
+
+
+@torch.inference_mode()
+def test_a_network_without_a_pointwise_head_streams_its_logits():
+    class Opaque(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(x)
+
+    inner = network(3, 7, 0)
+    image = torch.randn(1, 33, 20, 18)
+    window = Window((16, 16, 16))
+    found = []
+    for networks in ([inner], [Opaque(inner)]):
+        head = LinearHead.of(networks, classes=7)
+        slabs = stream_features(networks, head, image, window=window, axis=0)
+        found.append(torch.cat([head.logits(slab.features) for slab in slabs], dim=1))
+    assert LinearHead.of([Opaque(inner)], classes=7).features == 7
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
