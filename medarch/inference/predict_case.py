@@ -9,7 +9,8 @@ import torch
 
 from medarch.core.errors import OutOfMemoryError
 from medarch.inference.load_model import Model
-from medarch.inference.sliding_window import Window, sliding_window
+from medarch.inference.sliding_window import sliding_window
+from medarch.inference.window import Window
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.restore import paste, resample_to_crop
 

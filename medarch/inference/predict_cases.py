@@ -27,7 +27,7 @@ from medarch.inference.output_file import output_file
 from medarch.inference.predict_case import predict_logits
 from medarch.inference.prepare_input import prepare_input
 from medarch.inference.previous_stage import FinishedLabels, PreviousStage
-from medarch.inference.sliding_window import Window
+from medarch.inference.window import Window
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.prepare_case import PreparedArrays

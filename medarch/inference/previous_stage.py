@@ -15,7 +15,7 @@ from medarch.core.geometry import Geometry
 from medarch.inference.load_model import PREVIOUS_STAGE, Model
 from medarch.inference.output_file import output_file
 from medarch.inference.predict_case import predict_logits, restore_case
-from medarch.inference.sliding_window import Window
+from medarch.inference.window import Window
 from medarch.io.read_case import CaseVolumes
 from medarch.io.read_label_map import read_label_map
 from medarch.io.write_volume import write_volume
