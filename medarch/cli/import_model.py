@@ -68,6 +68,8 @@ def import_model(
         from medarch.interop.read_preprocessed import is_preprocessed
 
         if is_preprocessed(source):
+            if output is not None:
+                raise typer.BadParameter("a preprocessed dataset goes into --workspace, not to OUTPUT")
             import_dataset(source, workspace, configuration=configuration, workers=workers, as_json=json)
             return
 

@@ -73,9 +73,12 @@ def plan(
             )
         folder = workspace / made.dataset / made.name
         if json:
-            say_json({"folder": None if dry_run else str(folder), "plan": made.model_dump(mode="json")})
+            further = {"nnunet": str(folder / "nnunet")} if as_format and not dry_run else {}
+            say_json({"folder": None if dry_run else str(folder), "plan": made.model_dump(mode="json"), **further})
             return
         _print(made)
+        if as_format and not dry_run:
+            typer.echo(f"for nnU-Net: {folder / 'nnunet'}")
         typer.echo("dry run: nothing written" if dry_run else f"plan written; next: medarch train {folder}")
 
 

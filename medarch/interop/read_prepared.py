@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from medarch.core.errors import PreprocessingError, UsageError
 
-ENDINGS = (".b2nd", ".npz")
-"""Since v2.6, and before it (``.npy`` files beside are unpacked copies)."""
+ENDINGS = (".b2nd", ".npz", ".npy")
+"""Since v2.6; before it; and unpacked, where only that was kept."""
 
 
 OLDEST_BLOSC2 = (4, 14)
@@ -31,7 +32,7 @@ def read_prepared(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return image ``(C, N0, N1, N2)`` float32 and label ``(N0, N1, N2)`` int16 of a case.
 
     Args:
-        path: ``CASE.b2nd``, beside ``CASE_seg.b2nd``, or ``CASE.npz``.
+        path: ``CASE.b2nd`` or ``CASE.npy``, beside ``CASE_seg``, or ``CASE.npz``, which holds both.
 
     Raises:
         PreprocessingError: a file is missing or damaged, or is no such array.
@@ -41,7 +42,8 @@ def read_prepared(path: Path) -> tuple[np.ndarray, np.ndarray]:
             with np.load(path, allow_pickle=False) as content:
                 image, label = content["data"], content["seg"]
         else:
-            image, label = _blosc2(path), _blosc2(path.with_name(f"{path.stem}_seg.b2nd"))
+            read = _blosc2 if path.suffix == ".b2nd" else partial(np.load, allow_pickle=False)
+            image, label = read(path), read(path.with_name(f"{path.stem}_seg{path.suffix}"))
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
         raise PreprocessingError(
             f"cannot read {path}", expected="a case as nnU-Net prepares it", found=f"{type(error).__name__}: {error}",

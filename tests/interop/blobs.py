@@ -98,4 +98,7 @@ def write_case(folder, case, image, label, *, form):
         np.savez_compressed(folder / f"{case}.npz", data=image, seg=label)
         return
     for name, array in ((case, image), (f"{case}_seg", label)):
+        if form == "npy":
+            np.save(folder / f"{name}.npy", array)
+            continue
         blosc2.asarray(np.ascontiguousarray(array), urlpath=str(folder / f"{name}.b2nd"))

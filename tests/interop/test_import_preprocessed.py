@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections import OrderedDict
 
+import blosc2
 import numpy as np
 import pytest
 from blobs import NAME, plan_small, shrink, write_preprocessed, write_raw
@@ -52,7 +53,7 @@ def without_hashes(record):
     return record.model_dump(exclude={"source_sha256", "recipe_sha256", "content_sha256", "label_centroids_mm"})
 
 
-@pytest.mark.parametrize("form", ["b2nd", "npz"])
+@pytest.mark.parametrize("form", ["b2nd", "npz", "npy"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_imported_cases_are_the_ones_that_medarch_prepares_of_the_raw_images(raw, tmp_path, recipe, form):
     plan = plan_small(raw, tmp_path / "from_raw", recipe=RECIPES[recipe])
@@ -209,6 +210,15 @@ def other_spacing(folder):
 def test_parts_that_do_not_fit_are_refused(preprocessed, tmp_path, change, message):
     change(preprocessed)
     with pytest.raises(PreprocessingError, match=message):
+        import_it(preprocessed, tmp_path / "workspace")
+
+
+def test_a_file_that_holds_a_program_instead_of_voxels_is_refused(preprocessed, tmp_path):
+    path = preprocessed / "nnUNetPlans_3d_fullres" / "blob_0.b2nd"
+    voxels = blosc2.asarray(np.ones((1, 4, 4, 4), np.float32), urlpath=str(tmp_path / "voxels.b2nd"))
+    path.unlink()
+    (voxels + 1).save(str(path))
+    with pytest.raises(PreprocessingError, match=r"(?s)1 of 6.*blob_0"):
         import_it(preprocessed, tmp_path / "workspace")
 
 
