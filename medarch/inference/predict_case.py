@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from medarch.core.errors import OutOfMemoryError
+from medarch.inference.label_assembler import LabelAssembler
+from medarch.inference.linear_head import LinearHead
 from medarch.inference.load_model import Model
 from medarch.inference.sliding_window import sliding_window
+from medarch.inference.stream_features import stream_features
 from medarch.inference.window import Window
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.restore import paste, resample_to_crop
@@ -25,21 +30,48 @@ class CaseResult:
     """``(classes, I, J, K)`` float32, or None."""
 
 
+def predict_labels(model: Model, prepared: PreparedArrays, *, window: Window) -> np.ndarray:
+    """Label map ``(I, J, K)`` on the input file's grid, decided slab by slab: no array has classes times voxels.
+
+    Raises:
+        OutOfMemoryError: the device is too small.
+    """
+    if not LabelAssembler.can_decode(prepared.record):
+        logits = predict_logits(model, prepared, window=window)
+        return restore_case(model, logits, prepared, probabilities=False).labels
+    head = LinearHead.of(model.networks, classes=model.configuration.network.heads)
+    assembler = LabelAssembler(head, model.plan.labels, prepared.record)
+    with _memory_watched(model, prepared):
+        for slab in stream_features(model.networks, head, _on_device(model, prepared), window=window):
+            assembler.add(slab)
+    return paste(assembler.result, prepared.record)
+
+
 def predict_logits(model: Model, prepared: PreparedArrays, *, window: Window) -> np.ndarray:
     """Logits ``(heads, N0, N1, N2)`` float32 on the network's grid.
 
     Raises:
         OutOfMemoryError: the device is too small.
     """
-    image = torch.from_numpy(prepared.image).to(device=model.device, dtype=model.dtype)
-    try:
+    image = _on_device(model, prepared)
+    with _memory_watched(model, prepared):
         logits = sliding_window(model.networks, image, heads=model.configuration.network.heads, window=window)
+        return logits.cpu().numpy()
+
+
+def _on_device(model: Model, prepared: PreparedArrays) -> torch.Tensor:
+    return torch.from_numpy(prepared.image).to(device=model.device, dtype=model.dtype)
+
+
+@contextlib.contextmanager
+def _memory_watched(model: Model, prepared: PreparedArrays) -> Iterator[None]:
+    try:
+        yield
     except torch.OutOfMemoryError as error:
         raise OutOfMemoryError(
             f"the {model.device.type} device ran out of memory while predicting {prepared.record.id}",
             fix="use --device cpu, or fewer --folds",
         ) from error
-    return logits.cpu().numpy()
 
 
 def restore_case(model: Model, logits: np.ndarray, prepared: PreparedArrays, *, probabilities: bool) -> CaseResult:

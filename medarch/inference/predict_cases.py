@@ -24,7 +24,7 @@ from medarch.inference.ensemble import Ensemble
 from medarch.inference.ledger import Ledger, file_sha256
 from medarch.inference.load_model import PREVIOUS_STAGE, Model
 from medarch.inference.output_file import output_file
-from medarch.inference.predict_case import predict_logits
+from medarch.inference.predict_case import CaseResult, predict_labels, predict_logits
 from medarch.inference.prepare_input import prepare_input
 from medarch.inference.previous_stage import FinishedLabels, PreviousStage
 from medarch.inference.window import Window
@@ -189,8 +189,8 @@ class _Run:
                 try:
                     prepared = ready.result()
                     with self.device:
-                        logits = self._logits(prepared)
-                    finishing = writer.submit(self._finish, case, logits, prepared, started=started)
+                        found = self._ask(prepared)
+                    finishing = writer.submit(self._finish, case, found, prepared, started=started)
                 except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
                     failure = _failed(case, error, started)
                 if leaving is not None:
@@ -214,18 +214,27 @@ class _Run:
         keep = self.output / PREVIOUS_STAGE if self.options.keep_previous_stage else None
         return PreviousStage(model, self.finished, window, keep, self.device)
 
-    def _logits(self, prepared: Sequence[PreparedArrays]) -> list[np.ndarray]:
+    def _ask(self, prepared: Sequence[PreparedArrays]) -> CaseResult | list[np.ndarray]:
+        """A finished label map where that is all that is wanted; else each model's logits."""
+        models = [(model, _window(model.configuration, self.options)) for model in self.ensemble.models]
+        if len(models) == 1 and not self.options.probabilities:
+            model, window = models[0]
+            return CaseResult(predict_labels(model, prepared[0], window=window), None)
         return [
-            predict_logits(model, arrays, window=_window(model.configuration, self.options))
-            for model, arrays in zip(self.ensemble.models, prepared, strict=True)
+            predict_logits(model, arrays, window=window)
+            for (model, window), arrays in zip(models, prepared, strict=True)
         ]
 
     def _finish(
-        self, case: Case, logits: list[np.ndarray], prepared: list[PreparedArrays], *, started: float
+        self, case: Case, found: CaseResult | list[np.ndarray], prepared: list[PreparedArrays], *, started: float
     ) -> CasePrediction:
         try:
             geometry = prepared[0].record.geometry
-            result = self.ensemble.restore(logits, prepared, probabilities=self.options.probabilities)
+            result = (
+                found
+                if isinstance(found, CaseResult)
+                else self.ensemble.restore(found, prepared, probabilities=self.options.probabilities)
+            )
             steps = self.ensemble.postprocessing.steps if self.options.postprocess else ()
             labels = apply_postprocessing(result.labels, steps)
             target = output_file(self.output, case)

@@ -14,7 +14,7 @@ from medarch.core.errors import ModelError, PredictionError
 from medarch.core.geometry import Geometry
 from medarch.inference.load_model import PREVIOUS_STAGE, Model
 from medarch.inference.output_file import output_file
-from medarch.inference.predict_case import predict_logits, restore_case
+from medarch.inference.predict_case import predict_labels
 from medarch.inference.window import Window
 from medarch.io.read_case import CaseVolumes
 from medarch.io.read_label_map import read_label_map
@@ -57,8 +57,7 @@ class PreviousStage:
         recipe = model.configuration.preprocessing
         prepared = prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
         with self.device:
-            logits = predict_logits(model, prepared, window=self.window)
-        labels = restore_case(model, logits, prepared, probabilities=False).labels
+            labels = predict_labels(model, prepared, window=self.window)
         if self.keep is not None:
             write_volume(output_file(self.keep, case), labels, volumes.geometry, like=case.images[0])
         return labels
