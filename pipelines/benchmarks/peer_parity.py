@@ -3,6 +3,7 @@
     python peer_parity.py prepare DATASET_NAME PLANNER PLANS_NAME CHANGES.json
     python peer_parity.py train DATASET_NAME PLANS_NAME CONFIGURATION FOLD STEPS
     python peer_parity.py predict MODEL_FOLDER INPUT OUTPUT FOLDS [--no-flips] [--float32] [--previous FOLDER]
+    python peer_parity.py evaluate PREDICTIONS REFERENCES
 
 Training is nnU-Net's trainer with its steps, a shorter schedule and a momentum that suits few steps; everything that
 decides a prediction (network, plans, checkpoint, mirroring axes) is nnU-Net's own.
@@ -101,6 +102,19 @@ def predict(options: argparse.Namespace) -> None:
         )
 
 
+def evaluate(predictions: Path, references: Path) -> None:
+    """nnU-Net's summary.json of a folder of predictions."""
+    from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder2
+
+    compute_metrics_on_folder2(
+        str(references),
+        str(predictions),
+        str(predictions / "dataset.json"),
+        str(predictions / "plans.json"),
+        num_processes=1,
+    )
+
+
 class _Exchanged:
     """A module with some of its names exchanged."""
 
@@ -129,11 +143,16 @@ def main() -> None:
     verb.add_argument("--no-flips", action="store_true")
     verb.add_argument("--float32", action="store_true")
     verb.add_argument("--previous", type=Path)
+    verb = verbs.add_parser("evaluate")
+    for name in ("predictions", "references"):
+        verb.add_argument(name, type=Path)
     options = parser.parse_args()
     if options.verb == "prepare":
         prepare(options.name, options.planner, options.plans_name, options.changes)
     elif options.verb == "train":
         train(options.name, options.plans_name, options.configuration, options.fold, options.steps)
+    elif options.verb == "evaluate":
+        evaluate(options.predictions, options.references)
     else:
         predict(options)
 
