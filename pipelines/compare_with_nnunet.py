@@ -1,6 +1,6 @@
 """A comparison study with nnU-Net, end to end: configs/studies/hippocampus.yaml with your paths and your time.
 
-    python pipelines/compare_with_nnunet.py --peer-python ../envs/peer/bin/python --budget 5m
+    python pipelines/compare_with_nnunet.py --peer-python ../envs/peer/bin/python --budget 2m
 
 nnU-Net is not installed beside medarch; it runs in its own environment (python3 -m venv ../envs/peer &&
 ../envs/peer/bin/pip install nnunetv2). The same command goes on after a kill.
@@ -56,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     peer = Path(os.environ.get("MEDARCH_PEER_PYTHON", REPOSITORY.parent / "envs/peer/bin/python"))
     parser.add_argument("--dataset", type=Path, default=REPOSITORY.parent / "shared/data/Task04_Hippocampus")
     parser.add_argument("--peer-python", type=Path, default=peer, help="python of nnU-Net's environment")
-    parser.add_argument("--budget", default="5m", help="wall-clock of each training")
+    parser.add_argument("--budget", default="2m", help="wall-clock of each training")
     parser.add_argument("--folds", type=int, help="how many; default the study's")
     parser.add_argument("--output", type=Path, default=Path("workspace/studies/hippocampus"))
     parser.add_argument("--study", type=Path, default=STUDY)
