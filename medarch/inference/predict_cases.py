@@ -259,7 +259,10 @@ class _Run:
 
 def _count(model: Model, labels: np.ndarray) -> dict[str, int]:
     scheme = model.plan.labels
-    counts = np.bincount(labels.ravel(), minlength=scheme.values[-1] + 1)
+    # Plane by plane: bincount makes eight bytes of every voxel.
+    counts = np.zeros(scheme.values[-1] + 1, dtype=np.int64)
+    for plane in np.moveaxis(labels, -1, 0):
+        counts += np.bincount(plane.ravel(), minlength=len(counts))
     return {name: int(counts[list(scheme.members(name))].sum()) for name in scheme.foreground_names}
 
 

@@ -49,7 +49,8 @@ def stream_features(
         axis: along which to go; default where least has to be held.
     """
     layout = _Layout.of(image, window, axis)
-    image = F.pad(image, layout.padding)
+    if any(layout.padding):
+        image = F.pad(image, layout.padding)
     step = layout.tiles_per_pass(image.device.type, window)
     chunks = [layout.tiles[start : start + step] for start in range(0, len(layout.tiles), step)]
     accumulator = torch.zeros(layout.held_shape(head.features, chunks), device=image.device)
