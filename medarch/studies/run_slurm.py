@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from medarch.core.errors import UsageError
 from medarch.core.record import Record
@@ -102,31 +104,42 @@ def slurm_states(ids: list[str]) -> dict[str, str] | None:
 def _submit(jobs: Mapping[str, Path], *, array: SlurmArray, folder: Path) -> dict[str, str]:
     if not jobs:
         return {}
+    _require_submitit()
+    from submitit.core.utils import FailedJobError
+
     try:
-        import submitit
-    except ImportError as error:
-        raise UsageError(
-            "run_on: slurm needs submitit", found="not installed", fix="pip install 'medarch[slurm]'"
-        ) from error
-    parameters = {
-        "name": "medarch",
-        "cpus_per_task": array.cpus,
-        "slurm_array_parallelism": array.parallel,
-        "slurm_partition": array.partition,
-        "mem_gb": array.memory_gb,
-        "gpus_per_node": array.gpus or None,
-        "timeout_min": None if array.time is None else max(1, round(array.time / 60)),
-    }
-    try:
-        executor = submitit.AutoExecutor(folder / "submitit", cluster="slurm")
-        executor.update_parameters(**{name: value for name, value in parameters.items() if value is not None})
+        executor = slurm_executor(array, folder / "submitit")
         submitted = executor.map_array(execute_job, list(jobs.values()))
-    except (RuntimeError, submitit.core.utils.FailedJobError) as error:
+    except (RuntimeError, FailedJobError) as error:
         raise UsageError(
             "Slurm did not take the jobs", expected="sbatch on the PATH and a partition that fits run_on.slurm",
             found=str(error)[-500:], fix="correct run_on.slurm, or use run_on: local",
         ) from error  # fmt: skip
     return {key: job.job_id for key, job in zip(jobs, submitted, strict=True)}
+
+
+def slurm_executor(array: SlurmArray, folder: Path) -> Any:
+    """Return submitit's executor for this array; it keeps its files in ``folder``."""
+    import submitit
+
+    parameters = {
+        "job_name": "medarch",
+        "cpus_per_task": array.cpus,
+        "array_parallelism": array.parallel,
+        "partition": array.partition,
+        "mem": None if array.memory_gb is None else f"{round(array.memory_gb * 1024)}M",
+        "gpus_per_node": array.gpus or None,
+    }
+    executor = submitit.SlurmExecutor(folder)
+    executor.update_parameters(**{name: value for name, value in parameters.items() if value is not None})
+    # Not left out: without a word about time submitit asks for five minutes. None leaves it to the partition.
+    executor.update_parameters(time=None if array.time is None else max(1, round(array.time / 60)))
+    return executor
+
+
+def _require_submitit() -> None:
+    if importlib.util.find_spec("submitit") is None:
+        raise UsageError("run_on: slurm needs submitit", found="not installed", fix="pip install 'medarch[slurm]'")
 
 
 def _wait(jobs: Mapping[str, Path], held: Mapping[str, _SlurmJob], *, tell: Tell) -> None:

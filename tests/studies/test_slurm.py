@@ -12,7 +12,8 @@ from box_study import Study, statuses
 from slurm_cluster import cluster  # noqa: F401 - a fixture
 
 from medarch.studies.job import JobRecord
-from medarch.studies.run_slurm import live_jobs
+from medarch.studies.run_slurm import live_jobs, slurm_executor
+from medarch.studies.study_file import SlurmArray
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 SLURM = {"slurm": {"cpus": 1, "parallel": 2}}
@@ -131,3 +132,11 @@ def until(reached) -> None:
     while not reached():
         assert time.monotonic() < limit
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(None, None), (7200.0, "#SBATCH --time=120")])
+def test_a_job_has_the_time_limit_of_the_study_and_else_none_of_its_own(limit, asked, tmp_path):
+    executor = slurm_executor(SlurmArray(time=limit, cpus=2, memory_gb=1.5), tmp_path)
+    lines = executor._make_submission_file_text("true", "1").splitlines()
+    assert [line for line in lines if "--time" in line] == ([asked] if asked else [])
+    assert {"#SBATCH --mem=1536M", "#SBATCH --cpus-per-task=2"} <= set(lines)
