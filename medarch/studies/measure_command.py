@@ -94,8 +94,7 @@ def _ended(process: subprocess.Popen[bytes], measured: Measured) -> bool:
     process.returncode = measured.status = os.waitstatus_to_exitcode(status)
     # Children that were never waited for are missing in the one, short-lived ones in the other.
     measured.cpu_s = max(usage.ru_utime + usage.ru_stime, sum(measured.cpu_by_process.values()))
-    # Of one process, mapped files included: only for those that end before the first sample.
-    measured.peak_bytes = measured.peak_bytes or usage.ru_maxrss * 1024
+    # Its ru_maxrss says nothing: it counts the memory of this process, from which it was forked.
     return True
 
 
