@@ -10,10 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.inference.tiles import gaussian_weights, tile_corners
-from medarch.inference.window import Window
-
-VOXELS_PER_PASS = {"cpu": 2**18, "cuda": 2**23, "mps": 2**21}
-"""How many voxels of tiles and flips go through the network at once: enough to keep the device busy, no more."""
+from medarch.inference.window import VOXELS_PER_PASS, Window
 
 
 @torch.inference_mode()

@@ -13,10 +13,8 @@ from torch.nn import functional as F
 
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.tiles import line_weights, tile_starts
-from medarch.inference.window import Window
+from medarch.inference.window import VOXELS_PER_PASS, Window
 
-VOXELS_PER_PASS = {"cpu": 2**18, "cuda": 2**23, "mps": 2**21}
-"""How many voxels of tiles and flips go through the network at once: enough to keep the device busy, no more."""
 Place = tuple[slice, slice, slice]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+VOXELS_PER_PASS = {"cpu": 2**18, "cuda": 2**23, "mps": 2**21}
+"""How many voxels of tiles and flips go through the network at once: enough to keep the device busy, no more."""
+
 
 @dataclass(frozen=True)
 class Window:
