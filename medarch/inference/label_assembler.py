@@ -17,8 +17,9 @@ from medarch.inference.stream_features import Slab
 from medarch.preprocessing.interpolation import interpolation_matrix, nearest_indices
 from medarch.preprocessing.separate_axis import separate_axis
 
-CELLS = 12
-"""Edge of a block, in voxels of the network's grid."""
+EDGE = {"cpu": 24}
+"""Edge of a block in voxels of the file's grid: on a CPU what is computed of a block stays in its cache."""
+EDGE_ELSEWHERE = 96
 MARGIN = 1e-5
 """A class is left out of a block only if it loses by more than this, relative to the logits: rounding is far below."""
 
@@ -28,8 +29,8 @@ class LabelAssembler:
 
     Linear interpolation is a weighted mean. Hence a class whose logit is below another class' at every corner of a
     block is below it everywhere inside, and cannot win there. Most blocks have one candidate left and need no
-    interpolation at all; in the others only the candidates are interpolated. The labels are those of interpolating
-    everything.
+    interpolation at all. In the others the candidates are interpolated, or the features they are made of where these
+    are fewer. The labels are those of interpolating everything.
 
     Args:
         head: turns features into logits.
@@ -67,69 +68,97 @@ class LabelAssembler:
             features, start = torch.cat([self._kept, features], dim=axis + 1), self._kept_from
         stop = start + features.shape[axis + 1]
         ready = int(np.searchsorted(line.last, stop))  # output planes whose last input plane lies before ``stop``
-        for low, high in line.blocks(self._done, ready):
-            first, last = line.support(low, high)
-            logits = self.head.logits(features.narrow(axis + 1, first - start, last - first))
-            self._decide(logits, axis, first, (low, high))
+        edge = EDGE.get(features.device.type, EDGE_ELSEWHERE)
+        spans = [
+            _spans(*((self._done, ready) if number == axis else (0, size)), edge)
+            for number, size in enumerate(self.result.shape)
+        ]
+        for block in itertools.product(*spans):
+            self._decide(features, axis, start, block)
         self._done = ready
         keep = int(line.first[ready]) if ready < len(line.first) else stop
         self._kept = features.narrow(axis + 1, keep - start, stop - keep).clone() if keep < stop else None
         self._kept_from = keep
 
-    def _decide(self, logits: Tensor, axis: int, first: int, planes: tuple[int, int]) -> None:
-        """Fill the output planes from ``logits`` of the input planes that begin with ``first``."""
-        spans = [[planes] if number == axis else line.blocks(0, len(line.last)) for number, line in
-                 enumerate(self._lines)]  # fmt: skip
-        winner = logits.argmax(0) if self.order is None else None
-        if winner is not None and self._same_grid:
-            whole = [slice(None)] * 3
-            whole[axis] = slice(*planes)
-            self.result[tuple(whole)] = winner.cpu().numpy()
+    def _decide(self, features: Tensor, axis: int, start: int, block: Sequence[tuple[int, int]]) -> None:
+        """Fill a block of the result; ``features`` begin with plane ``start`` along ``axis``."""
+        source = []
+        for number, (line, span) in enumerate(zip(self._lines, block, strict=True)):
+            begin, end = line.support(*span)
+            shift = start if number == axis else 0
+            source.append(slice(begin - shift, end - shift))
+        inside = features[(slice(None), *source)].permute(1, 2, 3, 0)
+        target = self.result[tuple(slice(*span) for span in block)]
+        if self._same_grid and self.order is None:
+            target[...] = self.head.logits(inside).argmax(-1).cpu().numpy()
             return
-        for block in itertools.product(*spans):
-            source = []
-            for number, (low, high) in enumerate(block):
-                begin, end = self._lines[number].support(low, high)
-                shift = first if number == axis else 0
-                source.append(slice(begin - shift, end - shift))
-            target = tuple(slice(*span) for span in block)
-            inside = logits[(slice(None), *source)]
-            matrices = [line.matrix(*span).to(logits.device) for line, span in zip(self._lines, block, strict=True)]
-            if self.order is None and winner is not None:
-                self.result[target] = _likeliest(inside, winner[tuple(source)], matrices)
-            else:
-                _paint(self.result[target], inside, matrices, self.order or ())
+        corners = _Corners(
+            self.head, inside, [line.matrix(*span) for line, span in zip(self._lines, block, strict=True)]
+        )
+        if self.order is None:
+            target[...] = corners.likeliest()
+        else:
+            corners.paint(target, self.order)
 
 
-def _likeliest(logits: Tensor, winner: Tensor, matrices: Sequence[Tensor]) -> np.ndarray | int:
-    """The class with the largest interpolated logit, for a block of ``(classes, n0, n1, n2)``."""
-    first = int(winner.flatten()[winner.numel() // 2])
-    if bool((winner == first).all()):
-        return first
-    lead = (logits - logits[first]).flatten(1).amax(1)
-    candidates = torch.nonzero(lead > -MARGIN * float(logits.abs().max())).flatten()
-    if len(candidates) == 1:
-        return first
-    values = _interpolated(logits[candidates], matrices)
-    found: np.ndarray = candidates[values.argmax(0)].cpu().numpy()
-    return found
+@dataclass(frozen=True)
+class _Corners:
+    """What is known at the network's voxels around a block, and how to get from there to the file's voxels."""
+
+    head: LinearHead
+    features: Tensor
+    """``(n0, n1, n2, F)``."""
+    matrices: Sequence[Tensor]
+    """``(m, n)`` of each axis."""
+
+    def likeliest(self) -> np.ndarray | int:
+        """The class with the largest interpolated logit, ``(m0, m1, m2)`` or one for all."""
+        logits = self.head.logits(self.features).flatten(0, 2)
+        first = logits[len(logits) // 2].argmax()
+        lead = (logits - logits[:, first, None]).amax(0)
+        candidates = torch.nonzero(lead > -MARGIN * logits.abs().max()).flatten()
+        if len(candidates) == 1:
+            return int(candidates)
+        winner = self._interpolated(logits, candidates).max(0).indices
+        found: np.ndarray = candidates[winner].cpu().numpy()
+        return found
+
+    def paint(self, target: np.ndarray, order: Sequence[int]) -> None:
+        """Write regions with positive logits one over the other in their order."""
+        logits = self.head.logits(self.features).flatten(0, 2)
+        somewhere, everywhere = (logits > 0).any(0).tolist(), (logits > 0).all(0).tolist()
+        mixed = [channel for channel in range(len(order)) if somewhere[channel] != everywhere[channel]]
+        where = {}
+        if mixed:
+            values = self._interpolated(logits, torch.tensor(mixed, device=logits.device))
+            where = dict(zip(mixed, (values > 0).cpu().numpy(), strict=True))
+        for channel, value in enumerate(order):
+            if everywhere[channel]:
+                target[...] = value
+            elif channel in where:
+                target[where[channel]] = value
+
+    def _interpolated(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """Logits ``(len(classes), m0, m1, m2)``, from ``logits`` ``(n0 * n1 * n2, all classes)``."""
+        shape = self.features.shape[:3]
+        if len(classes) <= self.head.features:
+            return _interpolate(logits[:, classes].T.reshape(-1, *shape), self.matrices)
+        values = _interpolate(self.features.flatten(0, 2).T.reshape(-1, *shape), self.matrices)
+        flat = torch.addmm(self.head.bias[classes, None], self.head.weight[classes], values.flatten(1))
+        return flat.view(-1, *values.shape[1:])
 
 
-def _paint(target: np.ndarray, logits: Tensor, matrices: Sequence[Tensor], order: Sequence[int]) -> None:
-    """Regions with positive logits, written one over the other in their order."""
-    for channel, value in zip(logits, order, strict=True):
-        if bool((channel > 0).all()):
-            target[...] = value
-        elif bool((channel > 0).any()):
-            target[(_interpolated(channel[None], matrices)[0] > 0).cpu().numpy()] = value
-
-
-def _interpolated(logits: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+def _interpolate(values: Tensor, matrices: Sequence[Tensor]) -> Tensor:
     """``(K, n0, n1, n2)`` → ``(K, m0, m1, m2)`` by one matrix product an axis."""
-    first, second, third = matrices
-    values = torch.matmul(torch.matmul(second, logits), third.T)
-    moved: Tensor = torch.einsum("mn,knij->kmij", first, values)
-    return moved
+    first, second, third = (matrix.to(values.device) for matrix in matrices)
+    count, n0, n1, n2 = values.shape
+    values = values.reshape(-1, n2) @ third.T
+    values = torch.matmul(second, values.view(count * n0, n1, -1))
+    return torch.matmul(first, values.view(count, n0, -1)).view(count, len(first), len(second), len(third))
+
+
+def _spans(low: int, high: int, edge: int) -> list[tuple[int, int]]:
+    return [(start, min(start + edge, high)) for start in range(low, high, edge)]
 
 
 @dataclass(frozen=True)
@@ -152,16 +181,11 @@ class _Line:
         used = weights != 0
         return cls(weights, used.argmax(axis=1), old - 1 - used[:, ::-1].argmax(axis=1))
 
-    def blocks(self, low: int, high: int) -> list[tuple[int, int]]:
-        """Cut output samples ``low`` to ``high`` into runs that need about :data:`CELLS` input samples."""
-        new, old = self.weights.shape
-        size = max(1, CELLS * new // old)
-        return [(start, min(start + size, high)) for start in range(low, high, size)]
-
     def support(self, low: int, high: int) -> tuple[int, int]:
         """Half-open range of input samples that output samples ``low`` to ``high`` need."""
         return int(self.first[low:high].min()), int(self.last[low:high].max()) + 1
 
     def matrix(self, low: int, high: int) -> Tensor:
+        """``(high - low, support)``."""
         begin, end = self.support(low, high)
         return torch.from_numpy(self.weights[low:high, begin:end])

@@ -52,9 +52,9 @@ class LinearHead:
         return found
 
     def logits(self, features: Tensor) -> Tensor:
-        """``(F, *grid)`` → ``(classes, *grid)`` float32."""
-        flat = torch.addmm(self.bias[:, None], self.weight, features.reshape(self.features, -1))
-        return flat.view(self.classes, *features.shape[1:])
+        """``(..., F)`` → ``(..., classes)`` float32."""
+        flat = torch.addmm(self.bias, features.reshape(-1, self.features), self.weight.T)
+        return flat.view(*features.shape[:-1], self.classes)
 
 
 def _pointwise_head(network: nn.Module) -> nn.Conv2d | nn.Conv3d | None:

@@ -26,7 +26,8 @@ class Slab:
     """0, 1 or 2: the network axis that ``start`` counts along."""
     start: int
     features: Tensor
-    """``(F, N0, N1, N2)`` float32, with the number of finished planes in place of ``N[axis]``. Valid until the next."""
+    """``(F, N0, N1, N2)`` float32, with the number of finished planes in place of ``N[axis]``; in memory the features
+    of a voxel lie together (channels last). Valid until the next."""
 
 
 def stream_features(
@@ -51,7 +52,7 @@ def stream_features(
         image = F.pad(image, layout.padding)
     step = layout.tiles_per_pass(image.device.type, window)
     chunks = [layout.tiles[start : start + step] for start in range(0, len(layout.tiles), step)]
-    accumulator = torch.zeros(layout.held_shape(head.features, chunks), device=image.device)
+    accumulator = torch.zeros((*layout.held_shape(chunks), head.features), device=image.device).permute(3, 0, 1, 2)
     weights = layout.weights(image.device)
     front = 0
     for chunk in chunks:
@@ -117,11 +118,11 @@ class _Layout:
     def tiles_per_pass(self, device: str, window: Window) -> int:
         return max(1, VOXELS_PER_PASS[device] // (math.prod(self.patch) * len(window.flips)))
 
-    def held_shape(self, features: int, chunks: Sequence[Sequence[Place]]) -> tuple[int, ...]:
+    def held_shape(self, chunks: Sequence[Sequence[Place]]) -> tuple[int, ...]:
         """Shape of the accumulator: long enough for all tiles of one pass."""
         sides = list(self.padded)
         sides[self.axis] = max(chunk[-1][self.axis].stop - chunk[0][self.axis].start for chunk in chunks)
-        return (features, *sides)
+        return tuple(sides)
 
     def moved(self, place: Place, planes: int) -> Place:
         """The same place in a tensor that starts at another plane."""

@@ -153,7 +153,7 @@ def ours(network: Any, image: Any, classes: int) -> np.ndarray:
     for slab in stream_features([network], head, image, window=Window(PATCH)):
         where: list[Any] = [slice(None)] * 3
         where[slab.axis] = slice(slab.start, slab.start + slab.features.shape[slab.axis + 1])
-        labels[tuple(where)] = head.logits(slab.features).argmax(0).numpy()
+        labels[tuple(where)] = head.logits(slab.features.movedim(0, -1)).argmax(-1).numpy()
     return labels
 
 

@@ -98,7 +98,7 @@ def test_only_a_patch_of_planes_is_held(small_passes, monkeypatch):
     head = LinearHead.of(networks, classes=7)
     for _ in stream_features(networks, head, torch.randn(1, 90, 16, 16), window=Window((16, 16, 16))):
         pass
-    assert [shape for shape in held if isinstance(shape, tuple)] == [(4, 16, 16, 16)]
+    assert [shape for shape in held if isinstance(shape, tuple)] == [(16, 16, 16, 4)]
 
 
 @torch.inference_mode()
@@ -118,6 +118,6 @@ def test_a_network_without_a_pointwise_head_streams_its_logits():
     for networks in ([inner], [Opaque(inner)]):
         head = LinearHead.of(networks, classes=7)
         slabs = stream_features(networks, head, image, window=window, axis=0)
-        found.append(torch.cat([head.logits(slab.features) for slab in slabs], dim=1))
+        found.append(torch.cat([head.logits(slab.features.movedim(0, -1)) for slab in slabs]))
     assert LinearHead.of([Opaque(inner)], classes=7).features == 7
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
