@@ -14,8 +14,7 @@ from medarch.core.labels import LabelScheme
 from medarch.core.prepared import PreparedCase
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.stream_features import Slab
-from medarch.preprocessing.interpolation import interpolation_matrix, nearest_indices
-from medarch.preprocessing.separate_axis import separate_axis
+from medarch.preprocessing.score_lines import score_lines
 
 EDGE = {"cpu": 24}
 """Edge of a block in voxels of the file's grid: on a CPU what is computed of a block stays in its cache."""
@@ -41,11 +40,7 @@ class LabelAssembler:
     def __init__(self, head: LinearHead, labels: LabelScheme, record: PreparedCase) -> None:
         self.head = head
         self.order = labels.regions_class_order if labels.has_regions else None
-        coarse = separate_axis(record.spacing_mm, record.cropped_spacing_mm, ratio=record.separate_plane_ratio)
-        self._lines = tuple(
-            _Line.of(old, new, order=record.coarse_order if axis == coarse else record.score_order)
-            for axis, (old, new) in enumerate(zip(record.shape, record.cropped_shape, strict=True))
-        )
+        self._lines = score_lines(record)
         self._same_grid = record.shape == record.cropped_shape
         dtype = np.uint8 if labels.values[-1] < 255 else np.uint16
         self.result = np.zeros(record.cropped_shape, dtype=dtype)
@@ -93,7 +88,9 @@ class LabelAssembler:
             target[...] = self.head.logits(inside).argmax(-1).cpu().numpy()
             return
         corners = _Corners(
-            self.head, inside, [line.matrix(*span) for line, span in zip(self._lines, block, strict=True)]
+            self.head,
+            inside,
+            [torch.from_numpy(line.matrix(*span)) for line, span in zip(self._lines, block, strict=True)],
         )
         if self.order is None:
             target[...] = corners.likeliest()
@@ -159,33 +156,3 @@ def _interpolate(values: Tensor, matrices: Sequence[Tensor]) -> Tensor:
 
 def _spans(low: int, high: int, edge: int) -> list[tuple[int, int]]:
     return [(start, min(start + edge, high)) for start in range(low, high, edge)]
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Interpolation along one axis: which input samples each output sample needs, and how much of each."""
-
-    weights: np.ndarray
-    """``(new, old)`` float32; rows sum to 1 and have one or two entries."""
-    first: np.ndarray
-    last: np.ndarray
-    """First and last input sample of each output sample."""
-
-    @classmethod
-    def of(cls, old: int, new: int, *, order: int) -> _Line:
-        if order == 0 or old == new:
-            weights = np.eye(old, dtype=np.float32)
-            weights = weights if old == new else weights[nearest_indices(old, new)]
-        else:
-            weights = interpolation_matrix(old, new, 1).astype(np.float32)
-        used = weights != 0
-        return cls(weights, used.argmax(axis=1), old - 1 - used[:, ::-1].argmax(axis=1))
-
-    def support(self, low: int, high: int) -> tuple[int, int]:
-        """Half-open range of input samples that output samples ``low`` to ``high`` need."""
-        return int(self.first[low:high].min()), int(self.last[low:high].max()) + 1
-
-    def matrix(self, low: int, high: int) -> Tensor:
-        """``(high - low, support)``."""
-        begin, end = self.support(low, high)
-        return torch.from_numpy(self.weights[low:high, begin:end])
