@@ -20,7 +20,10 @@ class LinearHead:
 
     @classmethod
     def of(cls, networks: Sequence[nn.Module], *, classes: int) -> LinearHead:
-        """Read it from networks with ``features(x)`` and a 1×1 convolution ``head``; others keep their logits."""
+        """Read it from networks with ``features(x)`` and a 1×1 convolution ``head``; others keep their logits.
+
+        It lies on the networks' device.
+        """
         weights, bias = [], torch.zeros(classes)
         for network in networks:
             head = _pointwise_head(network)
@@ -33,6 +36,10 @@ class LinearHead:
         device = next(networks[0].parameters()).device
         share = 1.0 / len(networks)
         return cls((torch.cat(weights, dim=1) * share).to(device), (bias * share).to(device))
+
+    def to(self, device: torch.device) -> LinearHead:
+        """The same on another device."""
+        return LinearHead(self.weight.to(device), self.bias.to(device))
 
     @property
     def classes(self) -> int:

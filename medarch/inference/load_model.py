@@ -12,18 +12,21 @@ import torch
 from torch import nn
 
 from medarch.core.dataset import Dataset
-from medarch.core.errors import ModelError
+from medarch.core.errors import ModelError, UsageError
 from medarch.core.plan import Configuration, Plan
 from medarch.core.postprocessing import Postprocessing
 from medarch.core.record import Record
+from medarch.inference.engines.engine import Engine
+from medarch.inference.engines.load_engine import default_engine, load_engine
 from medarch.inference.ledger import file_sha256
+from medarch.inference.linear_head import LinearHead
 from medarch.tasks.create_task import create_task
 from medarch.tasks.task import Task
 
 PREVIOUS_STAGE = "previous_stage"
 """Where a cascade's earlier stage lies in its model folder: a complete model folder of its own."""
 POSTPROCESSING = "postprocessing.json"
-DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("auto", "float32", "bf16", "fp16")
 
 
 class ModelInfo(Record):
@@ -38,7 +41,7 @@ class ModelInfo(Record):
 
 @dataclass(frozen=True)
 class Model:
-    """Networks of one configuration, one a fold, in evaluation mode on one device."""
+    """Networks of one configuration, one a fold, and the engines that compute them on one device."""
 
     folder: Path
     sha256: str
@@ -46,14 +49,28 @@ class Model:
     configuration: Configuration
     task: Task
     networks: tuple[nn.Module, ...]
+    """As the files hold them: float32, on the CPU, in evaluation mode."""
+    engines: tuple[Engine, ...]
+    """All of one name, one a network."""
+    head: LinearHead
+    """From the features of all engines to the mean logits, on the engines' device."""
     device: torch.device
-    dtype: torch.dtype
     waived: tuple[str, ...] = ()
     """Check codes that were waived for the training data and so hold for new cases too."""
     previous: Model | None = None
     """The earlier stage of a cascade."""
     postprocessing: Postprocessing = field(default_factory=Postprocessing)
     """What cross-validation found worth doing to the label maps."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the tiles that the engines take."""
+        return self.engines[0].dtype
+
+    @property
+    def engine(self) -> str:
+        """Name of the engines."""
+        return self.engines[0].name
 
 
 def weights_name(fold: int | str) -> str:
@@ -67,6 +84,7 @@ def load_model(
     folds: Sequence[str] | None = None,
     device: str = "cpu",
     precision: str = "auto",
+    engine: str = "auto",
     previous_stage: bool = True,
 ) -> Model:
     """Read a model folder written by :func:`medarch.api.train`.
@@ -76,12 +94,14 @@ def load_model(
         folds: which of its folds; default all. The earlier stage of a cascade uses the same folds if it has them, else
             all of its own.
         device: ``cpu``, ``cuda`` or ``mps``.
-        precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that compute it; else
-            float32).
+        precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that multiply it, unless
+            the model's makers used float32; else float32).
+        engine: one of :data:`~medarch.inference.engines.load_engine.ENGINES`, or ``auto``: torch in that precision.
         previous_stage: load the earlier stage of a cascade, too, where it lies in the folder.
 
     Raises:
         ModelError: files are missing, or weights do not fit the plan.
+        UsageError: there is no such precision or engine, or not on this machine.
     """
     if not (folder / "model.json").exists():
         raise ModelError(
@@ -105,19 +125,21 @@ def load_model(
             fix="choose folds it has, or train them",
         )
     task = create_task(plan, configuration)
-    dtype = _dtype(info.precision if precision == "auto" and device == "cpu" else precision, device)
     target = torch.device(device)
+    name = _engine_name(engine, info.precision if precision == "auto" and device == "cpu" else precision, target)
     digest = hashlib.sha256(plan.sha256().encode())
     networks = []
     for fold in chosen:
         path = folder / weights_name(fold)
         digest.update(_file_sha256(path))
-        networks.append(_load_network(path, task, device=target, dtype=dtype))
+        networks.append(_load_network(path, task))
     record = folder / "dataset.json"
     waived = Dataset.load(record).waived if record.exists() else ()
     previous = None
     if previous_stage and configuration.previous_stage is not None and (folder / PREVIOUS_STAGE).is_dir():
-        previous = _load_previous(folder / PREVIOUS_STAGE, plan, folds, device=device, precision=precision)
+        previous = _load_previous(
+            folder / PREVIOUS_STAGE, plan, folds, device=device, precision=precision, engine=engine
+        )
         digest.update(previous.sha256.encode())
     steps = folder / POSTPROCESSING
     return Model(
@@ -127,18 +149,21 @@ def load_model(
         configuration,
         task,
         tuple(networks),
+        tuple(load_engine(name, network, target) for network in networks),
+        LinearHead.of(networks, classes=configuration.network.heads).to(target),
         target,
-        dtype,
         waived,
         previous,
         Postprocessing.load(steps) if steps.exists() else Postprocessing(),
     )
 
 
-def _load_previous(folder: Path, plan: Plan, folds: Sequence[str] | None, *, device: str, precision: str) -> Model:
+def _load_previous(
+    folder: Path, plan: Plan, folds: Sequence[str] | None, *, device: str, precision: str, engine: str
+) -> Model:
     has = ModelInfo.load(folder / "model.json").folds
     same = folds if folds is not None and set(folds) <= set(has) else None
-    previous = load_model(folder, folds=same, device=device, precision=precision)
+    previous = load_model(folder, folds=same, device=device, precision=precision, engine=engine)
     if previous.plan.labels != plan.labels or previous.plan.channels != plan.channels:
         raise ModelError(
             f"{folder} is not the earlier stage of this cascade",
@@ -149,7 +174,7 @@ def _load_previous(folder: Path, plan: Plan, folds: Sequence[str] | None, *, dev
     return previous
 
 
-def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
+def _load_network(path: Path, task: Task) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -165,26 +190,18 @@ def _load_network(path: Path, task: Task, *, device: torch.device, dtype: torch.
             found=str(error)[:500],
             fix="copy the model folder again, complete",
         ) from error
-    layout = torch.channels_last_3d if task.configuration.network.dim == 3 else torch.channels_last
-    moved: nn.Module = network.to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
-    return moved.eval()
+    return network.eval().requires_grad_(False)
 
 
-def _dtype(precision: str, device: str) -> torch.dtype:
-    if precision != "auto":
-        if precision not in DTYPES:
-            raise ModelError(
-                f"unknown precision {precision!r}",
-                expected="auto, " + ", ".join(DTYPES),
-                found=precision,
-                fix="choose one of those",
-            )
-        return DTYPES[precision]
-    if device == "cuda":
-        return torch.float16
-    if device == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
+def _engine_name(engine: str, precision: str, device: torch.device) -> str:
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"unknown precision {precision!r}",
+            expected=", ".join(PRECISIONS),
+            found=precision,
+            fix="choose one of those",
+        )
+    return default_engine(device, precision=precision) if engine == "auto" else engine
 
 
 def _file_sha256(path: Path) -> bytes:

@@ -11,9 +11,7 @@ import torch
 
 from medarch.core.errors import OutOfMemoryError
 from medarch.inference.label_assembler import LabelAssembler
-from medarch.inference.linear_head import LinearHead
 from medarch.inference.load_model import Model
-from medarch.inference.sliding_window import sliding_window
 from medarch.inference.stream_features import stream_features
 from medarch.inference.window import Window
 from medarch.preprocessing.prepare_case import PreparedArrays
@@ -39,10 +37,9 @@ def predict_labels(model: Model, prepared: PreparedArrays, *, window: Window) ->
     if not LabelAssembler.can_decode(prepared.record):
         logits = predict_logits(model, prepared, window=window)
         return restore_case(model, logits, prepared, probabilities=False).labels
-    head = LinearHead.of(model.networks, classes=model.configuration.network.heads)
-    assembler = LabelAssembler(head, model.plan.labels, prepared.record)
+    assembler = LabelAssembler(model.head, model.plan.labels, prepared.record)
     with _memory_watched(model, prepared):
-        for slab in stream_features(model.networks, head, _on_device(model, prepared), window=window):
+        for slab in stream_features(model.engines, model.head, _on_device(model, prepared), window=window):
             assembler.add(slab)
     return paste(assembler.result, prepared.record)
 
@@ -55,8 +52,12 @@ def predict_logits(model: Model, prepared: PreparedArrays, *, window: Window) ->
     """
     image = _on_device(model, prepared)
     with _memory_watched(model, prepared):
-        logits = sliding_window(model.networks, image, heads=model.configuration.network.heads, window=window)
-        return logits.cpu().numpy()
+        logits = np.empty((model.head.classes, *image.shape[1:]), dtype=np.float32)
+        for slab in stream_features(model.engines, model.head, image, window=window):
+            where = [slice(None)] * logits.ndim
+            where[slab.axis + 1] = slice(slab.start, slab.start + slab.features.shape[slab.axis + 1])
+            logits[tuple(where)] = model.head.logits(slab.features.movedim(0, -1)).movedim(-1, 0).cpu().numpy()
+        return logits
 
 
 def _on_device(model: Model, prepared: PreparedArrays) -> torch.Tensor:

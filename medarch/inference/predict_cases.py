@@ -134,6 +134,7 @@ def _member_settings(model: Model, options: PredictionOptions, previous: Finishe
     window = _window(model.configuration, options)
     settings: dict[str, Any] = {
         "model_sha256": model.sha256,
+        "engine": model.engine,
         "precision": str(model.dtype).removeprefix("torch."),
         "step": window.step,
         "mirror_axes": list(window.mirror_axes),

@@ -4,7 +4,8 @@
 
 - nnunet: a CT of 244×202×224 voxels at 1.5 mm, a network of 118 classes at 3 mm with random weights (nnU-Net's own,
   taken over by `medarch import`), no flips; `nnUNetv2_predict_from_modelfolder -npp 1 -nps 1` against `medarch
-  predict`. Whole processes, label maps compared.
+  predict`. Whole processes, label maps compared; nnU-Net adds tiles up in float16, so its labels are also compared
+  with float32 accumulators in their place (random weights make many near ties, which float16 decides anew).
 - long: the same network on 512×512×400 voxels at 0.8 mm: does it stay within 4 GiB? What nnU-Net would need is
   computed.
 - monai: the network alone on the 3 mm volume, tiles blended and decided, against MONAI's sliding window, plain and
@@ -78,8 +79,18 @@ def against_nnunet(peer: Path, scratch: Path, classes: int, runs: int) -> None:
         theirs.append(measure(command, log=scratch / "theirs.log", env=peer_environment(scratch)))
         print(f"medarch {ours[-1].wall_s:.1f} s, nnU-Net {theirs[-1].wall_s:.1f} s", flush=True)
     print_table(ours, theirs, ours_name="medarch", theirs_name="nnU-Net")
-    mine, rival = (read(scratch / folder / "ct.nii.gz") for folder in ("ours", "theirs"))
-    print(f"voxels with equal labels: {(mine == rival).mean():.6f}; {len(np.unique(rival))} classes occur")
+    exact = scratch / "theirs_float32"
+    if not exact.exists():
+        exact.mkdir()
+        script = Path(__file__).with_name("peer_parity.py")
+        options = ["0", "--no-flips", "--float32", "--labels-only"]
+        command = [peer, script, "predict", theirs_model, inputs, exact, *options]
+        measure(command, log=scratch / "theirs.log", env=peer_environment(scratch))
+    mine, rival, single = (read(scratch / folder / "ct.nii.gz") for folder in ("ours", "theirs", exact.name))
+    print(f"voxels with equal labels, {len(np.unique(rival))} classes occur:")
+    print(f"  medarch and nnU-Net                            {(mine == rival).mean():.6f}")
+    print(f"  medarch and nnU-Net with float32 accumulators  {(mine == single).mean():.6f}")
+    print(f"  nnU-Net and itself with float32 accumulators   {(rival == single).mean():.6f}")
 
 
 def long_volume(peer: Path, scratch: Path, classes: int) -> None:
@@ -143,14 +154,15 @@ def ours(network: Any, image: Any, classes: int) -> np.ndarray:
     """Features streamed, labels decided slab by slab."""
     import torch
 
+    from medarch.inference.engines.load_engine import load_engine
     from medarch.inference.linear_head import LinearHead
     from medarch.inference.stream_features import stream_features
     from medarch.inference.window import Window
 
-    network = network.to(memory_format=torch.channels_last_3d)
+    engine = load_engine("channels_last", network, torch.device("cpu"))
     head = LinearHead.of([network], classes=classes)
     labels = np.zeros(image.shape[1:], np.uint8)
-    for slab in stream_features([network], head, image, window=Window(PATCH)):
+    for slab in stream_features([engine], head, image, window=Window(PATCH)):
         where: list[Any] = [slice(None)] * 3
         where[slab.axis] = slice(slab.start, slab.start + slab.features.shape[slab.axis + 1])
         labels[tuple(where)] = head.logits(slab.features.movedim(0, -1)).argmax(-1).numpy()
