@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+from medarch.core.classes import ClassScheme
 from medarch.core.errors import DatasetError
 from medarch.core.labels import LabelScheme
 from medarch.core.record import Record
@@ -19,6 +20,10 @@ class Case(Record):
     id: str
     images: tuple[Path, ...]
     label: Path | None = None
+    classes: tuple[str, ...] | None = None
+    """Classes of the whole case; None where they are not known, or where the task is another."""
+    patient: str | None = None
+    """Whose images these are, if several cases may be of one patient."""
 
     def files(self) -> tuple[Path, ...]:
         """Every file of the case."""
@@ -39,10 +44,13 @@ class Dataset(Record):
     name: str
     task: TaskName = "segmentation"
     root: Path
-    layout: Literal["nnunet", "msd", "manifest"]
+    layout: Literal["nnunet", "msd", "manifest", "classes"]
     channels: tuple[str, ...]
     """Channel names in file order; the name decides the normalisation (``CT``, ``noNorm``, anything else = z-score)."""
     labels: LabelScheme
+    """What label maps hold; background alone where cases have classes instead."""
+    classes: ClassScheme | None = None
+    """What a classification tells apart; None for other tasks."""
     cases: tuple[Case, ...]
     """Cases with a label, sorted by id."""
     test_cases: tuple[Case, ...] = ()
@@ -70,6 +78,8 @@ class Dataset(Record):
         digest = hashlib.sha256()
         digest.update(self.labels.sha256().encode())
         digest.update(repr((self.channels, self.num_training)).encode())
+        if self.classes is not None:
+            digest.update((self.classes.sha256() + repr([case.classes for case in self.cases])).encode())
         for case in self.cases:
             digest.update(case_sha256(case).encode())
         return digest.hexdigest()

@@ -9,7 +9,8 @@ from medarch.core.record import Record
 
 
 class IntensityStatistics(Record):
-    """Statistics of one channel over foreground voxels sampled from every case (nnU-Net's rule)."""
+    """Statistics of one channel over foreground voxels sampled from every case (nnU-Net's rule); of a classification
+    over voxels that are not 0."""
 
     mean: float
     median: float
@@ -48,3 +49,5 @@ class Fingerprint(Record):
     median_relative_size_after_crop: float
     num_training: int
     """What nnU-Net's planner multiplies with: ``numTraining`` of dataset.json, else the number of cases."""
+    class_counts: dict[str, int] = {}
+    """Cases of each class, for a classification."""

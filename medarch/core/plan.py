@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
+from medarch.core.classes import ClassScheme
 from medarch.core.dataset import TaskName
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import IntensityStatistics
@@ -79,6 +81,11 @@ class NetworkPlan(Record):
     options: dict[str, Any] = {}
     """What only some architectures know."""
 
+    @property
+    def divisor(self) -> Voxels:
+        """Sides of a patch are multiples of this: the product of the strides along each axis."""
+        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True)) or (1,) * self.dim
+
 
 class AugmentationPlan(Record):
     """Probabilities and ranges; ``preset`` says where they come from."""
@@ -117,6 +124,9 @@ class TrainingPlan(Record):
     """Exponential moving average of the weights, used for validation and as the final model."""
     foreground_share: float = 0.33
     """Share of the patches of a batch that must hold foreground."""
+    class_weights: tuple[float, ...] = ()
+    """Classification: what each class counts in the loss and in the decision, so that rare classes are not passed
+    over; empty: all alike."""
     accumulate: int = 1
     seed: int = 20240
     augmentation: AugmentationPlan = AugmentationPlan()
@@ -168,6 +178,8 @@ class Plan(Record):
     dataset: str
     channels: tuple[str, ...]
     labels: LabelScheme
+    classes: ClassScheme | None = None
+    """What a classification tells apart; None for other tasks."""
     fingerprint_sha256: str
     device: Device | None = None
     configurations: dict[str, Configuration]

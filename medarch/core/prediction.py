@@ -22,6 +22,12 @@ class CasePrediction(Record):
     seconds: float = 0.0
     voxels: dict[str, int] = {}
     """Voxels of each class in the output."""
+    classes: tuple[str, ...] | None = None
+    """Classification: what was decided."""
+    class_probabilities: dict[str, float] = {}
+    """Classification: probability of each class."""
+    saliency: Path | None = None
+    """Classification: where the network looked, 0 to 255 on the image's grid."""
     error: str | None = None
 
 

@@ -50,7 +50,7 @@ def predict_training_bytes(plan: Plan, configuration: Configuration, *, batch_si
     with FakeTensorMode(), watch, FlopCounterMode(display=False) as flops:
         network = task.build_network().train()
         image = torch.empty(batch_size, channels, *configuration.patch_voxels)
-        label = torch.zeros(batch_size, 1, *configuration.patch_voxels, dtype=torch.int16)
+        label = task.blank_label(batch_size)
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(training.precision)
         with torch.autocast("cpu", dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             outputs = network(image)

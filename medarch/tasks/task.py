@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from medarch.core.plan import Configuration, Plan
@@ -19,10 +20,13 @@ class Task(ABC):
     """One science: all but what the trainer does (patches, augmentation, steps) and the predictor (tiles, blending).
 
     A batch holds ``image`` ``(B, C, *patch)`` float and, when the task has a target that moves with the image,
-    ``label`` ``(B, 1, *patch)`` integer, -1 outside the case.
+    ``label`` ``(B, 1, *patch)`` integer, -1 outside the case; of a task ``per_case`` ``(B, ...)``, see
+    :meth:`blank_label`.
     """
 
     name: ClassVar[str]
+    per_case: ClassVar[bool] = False
+    """Whether a target belongs to a case as a whole (its class); the network then sees whole cases, not patches."""
 
     def __init__(self, plan: Plan, configuration: Configuration) -> None:
         self.plan = plan
@@ -31,6 +35,10 @@ class Task(ABC):
     def build_network(self) -> nn.Module:
         """Return the untrained network of the plan."""
         return build_network(self.configuration.network)
+
+    def blank_label(self, rows: int) -> Tensor:
+        """Return a batch's ``label`` without content, from which a training step's cost can be measured."""
+        return torch.zeros(rows, 1, *self.configuration.patch_voxels, dtype=torch.int16)
 
     @abstractmethod
     def focus_values(self, present: Sequence[int]) -> list[tuple[int, ...]]:
