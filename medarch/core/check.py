@@ -138,6 +138,8 @@ _TABLE = (
            "remove one of them", waivable=True),
     _error("DUPLICATE_LABEL", "dataset", "two cases with different images hold the same label map, voxel for voxel",
            "find out which image it belongs to", waivable=True),
+    _error("PATIENT_LEAK", "dataset", "a patient of the training cases is among the test cases, too",
+           "move all cases of a patient to one side", waivable=True),
     _warning("NUM_TRAINING", "dataset", "numTraining is not the number of cases found; nnU-Net's rules use it",
              "correct numTraining in dataset.json"),
     _warning("STRAY_FILE", "dataset", "a file in an image or label folder belongs to no case and is ignored",

@@ -1,4 +1,4 @@
-"""What a classification tells apart: classes of which a case has exactly one, or findings of which it has any number."""
+"""What a classification tells apart: classes, of which a case has one, or findings, of which it has any number."""
 
 from __future__ import annotations
 

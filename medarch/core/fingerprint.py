@@ -9,8 +9,10 @@ from medarch.core.record import Record
 
 
 class IntensityStatistics(Record):
-    """Statistics of one channel over foreground voxels sampled from every case (nnU-Net's rule); of a classification
-    over voxels that are not 0."""
+    """Statistics of one channel over foreground voxels sampled from every case (nnU-Net's rule).
+
+    Of a classification, which has no foreground, over voxels that are not 0.
+    """
 
     mean: float
     median: float

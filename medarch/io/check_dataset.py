@@ -37,7 +37,7 @@ def check_dataset(
     inventory = take_inventory(source)
     dataset = inventory.dataset
     cases = dataset.cases + dataset.test_cases
-    training = {case.id for case in dataset.cases}
+    training = {case.id for case in dataset.cases if case.classes is None}
     items = [CaseToExamine(case, len(dataset.channels), dataset.labels, case.id in training) for case in cases]
     facts: dict[str, CaseFacts] = {}
     for done, outcome in enumerate(run_parallel(examine_case, items, workers=workers), start=1):

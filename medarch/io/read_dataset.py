@@ -12,7 +12,7 @@ from medarch.io.take_inventory import take_inventory
 
 
 def read_dataset(path: Path, *, waive: Sequence[str] = ()) -> Dataset:
-    """Read the nnU-Net v2 layout, the MSD layout, or a CSV or JSON manifest.
+    """Read the nnU-Net v2 layout, the MSD layout, a classification dataset, or a CSV or JSON manifest.
 
     Cases with missing files are kept, so that ``check_dataset`` can report them, unless ``IMAGE_MISSING`` or
     ``LABEL_MISSING`` is waived, which leaves them out (of given splits, too).
@@ -45,4 +45,5 @@ def read_dataset(path: Path, *, waive: Sequence[str] = ()) -> Dataset:
 def _left_out(case: Case, waive: Sequence[str], *, labelled: bool) -> bool:
     if "IMAGE_MISSING" in waive and not all(image.exists() for image in case.images):
         return True
+    labelled = labelled and case.classes is None
     return labelled and "LABEL_MISSING" in waive and not (case.label and case.label.exists())

@@ -9,11 +9,12 @@ from medarch.core.check import make_finding
 from medarch.core.errors import DatasetError
 from medarch.io.dataset_json import load_json
 from medarch.io.inventory import Inventory
+from medarch.io.read_classes_layout import read_classes_layout
 from medarch.io.read_manifest import read_manifest
 from medarch.io.read_msd_layout import read_msd_layout
 from medarch.io.read_nnunet_layout import read_nnunet_layout
 
-_FORMS = "a folder with dataset.json (nnU-Net v2 or MSD layout), or a manifest .csv or .json"
+_FORMS = "a folder with dataset.json (nnU-Net v2 or MSD layout, or a classification), or a manifest .csv or .json"
 
 
 def take_inventory(path: Path) -> Inventory:
@@ -50,6 +51,8 @@ def take_inventory(path: Path) -> Inventory:
 
 def _from_json(path: Path) -> Inventory:
     meta = load_json(path)
+    if isinstance(meta, Mapping) and meta.get("task") == "classification":
+        return read_classes_layout(path.parent, meta)
     if isinstance(meta, Mapping) and "cases" not in meta:
         if "training" in meta:
             return read_msd_layout(path.parent, meta)

@@ -26,7 +26,7 @@ def extract_fingerprint(
     """Measure grids, label sizes and foreground intensities of every training case; equal to nnU-Net's fingerprint.
 
     Args:
-        dataset: its cases must have labels.
+        dataset: its cases must have labels, or classes.
         cache: folder with one small file a case. A killed run goes on where it stopped, and a new or changed case costs
             only itself; a case is changed when its bytes are. None keeps nothing.
         workers: processes; default one a core, 0 for none.
@@ -74,7 +74,13 @@ def _pool(dataset: Dataset, measures: list[CaseMeasure]) -> Fingerprint:
         ),
         median_relative_size_after_crop=float(np.median([measure.relative_size for measure in measures])),
         num_training=len(dataset.cases) if dataset.num_training is None else dataset.num_training,
+        class_counts=_class_counts(dataset),
     )
+
+
+def _class_counts(dataset: Dataset) -> dict[str, int]:
+    names = () if dataset.classes is None else dataset.classes.names
+    return {name: sum(name in (case.classes or ()) for case in dataset.cases) for name in names}
 
 
 def _unreadable(dataset: Dataset, errors: dict[str, MedarchError]) -> DatasetError:

@@ -14,11 +14,12 @@ from medarch.core.errors import DatasetError
 from medarch.core.fingerprint import CaseFingerprint
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
-from medarch.io.read_case import read_case
+from medarch.io.read_case import CaseVolumes, read_case
 from medarch.planning.case_entry import CaseEntry, CaseRecord, compact, entry_path, read_entry, write_entry
 from medarch.planning.foreground_draws import foreground_draws
 from medarch.planning.pooled_statistics import merge_weighted
 from medarch.preprocessing.crop import nonzero_box
+from medarch.preprocessing.nonzero_mask import nonzero_mask
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,10 @@ def _content_sha256(case: Case) -> str:
 def _read(task: CaseTask) -> CaseEntry:
     files = case_sha256(task.case)  # before reading: a file that changes meanwhile must look changed
     volumes = read_case(task.case, channels=task.channels, labels=task.labels, waived=task.waived)
-    if volumes.label is None:
-        raise DatasetError("a training case has no label", found=task.case.id)
+    whole = _label(volumes, task.case)
     box = nonzero_box(volumes.images)
     inside = tuple(slice(start, stop) for start, stop in box)
-    label = volumes.label[inside].transpose(2, 1, 0)
+    label = whole[inside].transpose(2, 1, 0)
     mask = label > 0
     images = volumes.images[(slice(None), *inside)].transpose(0, 3, 2, 1)
     intensities = np.stack([image[mask] for image in images])
@@ -120,8 +120,8 @@ def _read(task: CaseTask) -> CaseEntry:
             shape_after_crop=(label.shape[2], label.shape[1], label.shape[0]),
             spacing_mm=volumes.geometry.spacing_mm,
             axcodes=volumes.geometry.axcodes,
-            label_voxels=_label_voxels(label),
-            label_centroids_mm=_label_centroids_mm(volumes.label, volumes.geometry),
+            label_voxels=_label_voxels(label) if task.case.classes is None else {},
+            label_centroids_mm=_label_centroids_mm(whole, volumes.geometry) if task.case.classes is None else {},
             content_sha256=volumes.content_sha256,
         ),
         files_sha256=files,
@@ -130,6 +130,15 @@ def _read(task: CaseTask) -> CaseEntry:
         foreground=foreground,
     )
     return CaseEntry(record, compact(intensities))
+
+
+def _label(volumes: CaseVolumes, case: Case) -> np.ndarray:
+    """Return the label map ``(I, J, K)``; of a case that has classes instead, where its images are not 0."""
+    if case.classes is not None:
+        return nonzero_mask(volumes.images).astype(np.uint8)
+    if volumes.label is None:
+        raise DatasetError("a training case has no label", found=case.id)
+    return volumes.label
 
 
 def _label_voxels(label: np.ndarray) -> dict[int, int]:

@@ -23,9 +23,9 @@ FURTHEST = 12.0
 class Classification(Task):
     """Weighted cross-entropy over classes, or weighted binary cross-entropy of each finding.
 
-    The class weights of the plan make up for rare classes. They shift what a network's outputs mean, so they are divided
-    out of the probabilities, which then state the training data's frequencies, and come back where a class is decided
-    on (Elkan 2001, "The foundations of cost-sensitive learning": beliefs and costs apart).
+    The class weights of the plan make up for rare classes. They shift what a network's outputs mean, so they are
+    divided out of the probabilities, which then state the training data's frequencies, and come back where a class is
+    decided on (Elkan 2001, "The foundations of cost-sensitive learning": beliefs and costs apart).
     """
 
     name = "classification"
