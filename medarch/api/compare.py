@@ -71,7 +71,7 @@ def _check_plans(study: StudyFile) -> None:
 
     networks: tuple[str, ...] = ()
     if any(method.architecture for method in study.methods):
-        from medarch.networks.build_network import REGISTRY
+        from medarch.networks.registry import REGISTRY
 
         networks = tuple(sorted(REGISTRY))
     for index, method in enumerate(study.methods):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from medarch.core.plan import NetworkPlan
 from medarch.networks.conv_block import NEGATIVE_SLOPE, ConvBlock
 from medarch.networks.dimension import convolution, transposed_convolution
+from medarch.networks.encoder import Encoder
+from medarch.networks.require_topology import require_topology
 from medarch.networks.residual_block import ResidualBlock
 
 
@@ -25,6 +27,7 @@ class UNet(nn.Module):
 
     def __init__(self, plan: NetworkPlan, *, residual: bool) -> None:
         super().__init__()
+        require_topology(plan)
         self.deep_supervision = plan.deep_supervision
         self.encoder = _Encoder(plan, residual=residual)
         self.ups = nn.ModuleList()
@@ -73,33 +76,30 @@ class UNet(nn.Module):
             yield x
 
 
-class _Encoder(nn.Module):
-    """``(B, C, *spatial)`` → one feature map a stage, finest first."""
+class _Encoder(Encoder):
+    """``(B, C, *spatial)`` → one feature map a stage, finest first; a residual encoder begins with one more block."""
 
     def __init__(self, plan: NetworkPlan, *, residual: bool) -> None:
-        super().__init__()
         one = (1,) * plan.dim
         width = plan.in_channels
-        self.stem: nn.Module = nn.Identity()
+        stem: nn.Module = nn.Identity()
         if residual:
-            self.stem = ConvBlock(plan.dim, width, plan.features[0], kernel=plan.kernels[0], stride=one)
+            stem = ConvBlock(plan.dim, width, plan.features[0], kernel=plan.kernels[0], stride=one)
             width = plan.features[0]
         block = ResidualBlock if residual else ConvBlock
-        self.stages = nn.ModuleList()
+        stages = []
         for features, stride, kernel, count in zip(plan.features, plan.strides, plan.kernels, plan.blocks, strict=True):
             blocks: list[nn.Module] = []
             for index in range(count):
                 blocks.append(block(plan.dim, width, features, kernel=kernel, stride=stride if index == 0 else one))
                 width = features
-            self.stages.append(nn.Sequential(*blocks))
+            stages.append(nn.Sequential(*blocks))
+        super().__init__(stages, channels=plan.features, strides=plan.strides)
+        self.stem = stem
 
-    def forward(self, x: Tensor) -> Sequence[Tensor]:
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the maps of the stages."""
+        return super().forward(self.stem(x))
 
 
 def _initialise(module: nn.Module) -> None:

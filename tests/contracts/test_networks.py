@@ -5,12 +5,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_plan import small_network
 
-from medarch.networks.build_network import REGISTRY, build_network
+from medarch.networks.build_network import build_network
 from medarch.networks.conv_block import ConvBlock
+from medarch.networks.registry import REGISTRY
 
 PATCH = {2: (8, 16), 3: (4, 16, 16)}
 LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
-pytestmark = [pytest.mark.parametrize("architecture", sorted(REGISTRY)), pytest.mark.parametrize("dim", [2, 3])]
+SEGMENTATION = sorted(name for name, entry in REGISTRY.items() if entry.task == "segmentation")
+pytestmark = [pytest.mark.parametrize("architecture", SEGMENTATION), pytest.mark.parametrize("dim", [2, 3])]
 
 
 def network_of(architecture, dim, **changes):
