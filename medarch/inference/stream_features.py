@@ -7,13 +7,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from medarch.inference.engines.engine import Engine
+from medarch.inference.footing import Footing
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.tiles import line_weights, tile_starts
-from medarch.inference.window import VOXELS_PER_PASS, Window
+from medarch.inference.window import Window
 
 Place = tuple[slice, slice, slice]
 
@@ -31,44 +34,58 @@ class Slab:
 
 
 def stream_features(
-    networks: Sequence[nn.Module], head: LinearHead, image: Tensor, *, window: Window, axis: int | None = None
+    engines: Sequence[Engine],
+    head: LinearHead,
+    image: Tensor,
+    *,
+    window: Window,
+    axis: int | None = None,
+    needed: np.ndarray | None = None,
+    footing: Footing | None = None,
 ) -> Iterator[Slab]:
-    """Yield blended features of all networks and flips; ``head`` turns them into the mean logits.
+    """Yield blended features of all engines and flips; ``head`` turns them into the mean logits.
 
     The last layer of a segmentation network is linear and looks at one voxel. So it commutes with the average over
     tiles, flips and folds, and instead of ``classes`` logits a voxel only the features before it are summed: 16 to 32
     a fold, whatever the number of classes. Tiles run along ``axis``; planes that no later tile touches are divided by
     their weights and handed out, and only ``patch[axis]`` planes are ever held.
 
+    Two kinds of tiles cost nothing: those without needed voxels, and those whose voxels all have one value a channel
+    (air): the same input has the same output, so it is computed once.
+
     Args:
-        networks: one a fold, in evaluation mode, on the device and in the precision of ``image``.
+        engines: one a fold, for the device and in the precision of ``image``.
         head: made from the same networks.
         image: ``(C, N0, N1, N2)``; a 2D network is applied to the planes along axis 0.
         window: the tiling.
         axis: along which to go; default where least has to be held.
+        needed: ``(N0, N1, N2)`` bool: features elsewhere may be anything. Those of needed voxels do not depend on it.
+        footing: how much is computed at once, and where sums are held.
     """
+    footing = footing or Footing.of(image.device)
     layout = _Layout.of(image, window, axis)
     if any(layout.padding):
         image = F.pad(image, layout.padding)
-    step = layout.tiles_per_pass(image.device.type, window)
-    chunks = [layout.tiles[start : start + step] for start in range(0, len(layout.tiles), step)]
-    accumulator = torch.zeros((*layout.held_shape(chunks), head.features), device=image.device).permute(3, 0, 1, 2)
-    weights = layout.weights(image.device)
+    step = layout.tiles_per_pass(footing, window)
+    tiles = layout.tiles if needed is None else layout.touching(needed)
+    chunks = [tiles[start : start + step] for start in range(0, len(tiles), step)]
+    accumulator = torch.zeros((*layout.held_shape(chunks), head.features), device=footing.hold_on).permute(3, 0, 1, 2)
+    weights = layout.weights(footing.hold_on)
+    ask = _Asked(engines, window, layout.flat, footing)
     front = 0
-    for chunk in chunks:
-        first = chunk[0][layout.axis].start
-        if first > front:
-            yield from layout.finished(accumulator, front, first)
-            _move_up(accumulator, layout.axis + 1, first - front)
-            front = first
-        tiles = torch.stack([image[(slice(None), *place)] for place in chunk])
-        for place, found in zip(chunk, _mean_features(networks, tiles, window, layout.flat), strict=True):
+    for chunk in [*chunks, None]:
+        first = layout.padded[layout.axis] if chunk is None else chunk[0][layout.axis].start
+        while front < first:  # more than once where tiles were left out
+            planes = min(first - front, accumulator.shape[layout.axis + 1])
+            yield from layout.finished(accumulator, front, front + planes)
+            _move_up(accumulator, layout.axis + 1, planes)
+            front += planes
+        for place, found in zip(chunk or (), ask(image, chunk or ()), strict=True):
             target = accumulator[(slice(None), *layout.moved(place, -front))]
             if weights is None:
                 target += found
             else:
                 target.addcmul_(found, weights)
-    yield from layout.finished(accumulator, front, layout.padded[layout.axis])
 
 
 @dataclass(frozen=True)
@@ -115,8 +132,16 @@ class _Layout:
         ]
         return [amount for side in reversed(sides) for amount in side]
 
-    def tiles_per_pass(self, device: str, window: Window) -> int:
-        return max(1, VOXELS_PER_PASS[device] // (math.prod(self.patch) * len(window.flips)))
+    def tiles_per_pass(self, footing: Footing, window: Window) -> int:
+        return max(1, footing.voxels_per_pass // (math.prod(self.patch) * len(window.flips)))
+
+    def touching(self, needed: np.ndarray) -> list[Place]:
+        """The tiles that hold any of these voxels; the first one if there are none."""
+        margins = [
+            (low, whole - size - low) for low, whole, size in zip(self.before, self.padded, self.grid, strict=True)
+        ]
+        padded = np.pad(needed, margins)
+        return [place for place in self.tiles if padded[place].any()] or self.tiles[:1]
 
     def held_shape(self, chunks: Sequence[Sequence[Place]]) -> tuple[int, ...]:
         """Shape of the accumulator: long enough for all tiles of one pass."""
@@ -173,24 +198,57 @@ def _move_up(accumulator: Tensor, axis: int, planes: int) -> None:
     accumulator.narrow(axis, max(length - planes, 0), min(planes, length)).zero_()
 
 
-@torch.inference_mode()
-def _mean_features(networks: Sequence[nn.Module], tiles: Tensor, window: Window, flat: bool) -> Tensor:
-    """``(T, C, *patch)`` → ``(T, F, *patch)`` float32, averaged over flips, one network's features after another."""
-    if flat:
-        tiles = tiles.squeeze(2)
-    axes = [[axis + 2 for axis in flip] for flip in window.flips]
-    group = max(1, VOXELS_PER_PASS[tiles.device.type] // (tiles[0, 0].numel() * len(tiles)))
-    layout = torch.channels_last if flat else torch.channels_last_3d
-    sums: list[Tensor | None] = [None] * len(networks)
-    for start in range(0, len(axes), group):
-        some = axes[start : start + group]
-        batch = torch.cat([tiles.flip(flip) if flip else tiles for flip in some]).to(memory_format=layout)
-        for number, network in enumerate(networks):
-            for flip, found in zip(some, torch.split(LinearHead.features_of(network, batch), len(tiles)), strict=True):
-                upright = (found.flip(flip) if flip else found).float()
-                total = sums[number]
-                sums[number] = upright if total is None else total.add_(upright)
-    joined = torch.cat([total for total in sums if total is not None], dim=1)
-    if len(axes) > 1:
-        joined /= len(axes)
-    return joined.unsqueeze(2) if flat else joined
+class _Asked:
+    """What networks say about tiles."""
+
+    def __init__(self, engines: Sequence[Engine], window: Window, flat: bool, footing: Footing) -> None:
+        self.engines, self.window, self.flat, self.footing = engines, window, flat, footing
+        self._constant: tuple[tuple[float, ...], Tensor] | None = None
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor, places: Sequence[Place]) -> list[Tensor]:
+        """``(F, *patch)`` float32 of each tile, averaged over flips, where sums are held."""
+        boxes = [image[(slice(None), *place)] for place in places]
+        values = [_constant(box) for box in boxes]
+        varied = [box for box, value in zip(boxes, values, strict=True) if value is None]
+        found = iter(self._features(torch.stack(varied)).to(self.footing.hold_on) if varied else ())
+        return [
+            next(found) if value is None else self._of_constant(value, box)
+            for value, box in zip(values, boxes, strict=True)
+        ]
+
+    def _of_constant(self, value: tuple[float, ...], box: Tensor) -> Tensor:
+        if self._constant is None or self._constant[0] != value:
+            self._constant = value, self._features(box[None])[0].to(self.footing.hold_on)
+        return self._constant[1]
+
+    def _features(self, tiles: Tensor) -> Tensor:
+        """``(T, C, *patch)`` → ``(T, F, *patch)``, one network's features after another."""
+        if self.flat:
+            tiles = tiles.squeeze(2)
+        axes = [[axis + 2 for axis in flip] for flip in self.window.flips]
+        group = max(1, self.footing.voxels_per_pass // (tiles[0, 0].numel() * len(tiles)))
+        layout = torch.channels_last if self.flat else torch.channels_last_3d
+        sums: list[Tensor | None] = [None] * len(self.engines)
+        for start in range(0, len(axes), group):
+            some = axes[start : start + group]
+            batch = torch.cat([tiles.flip(flip) if flip else tiles for flip in some]).to(memory_format=layout)
+            for number, engine in enumerate(self.engines):
+                features = torch.split(engine(batch), len(tiles))
+                for flip, found in zip(some, features, strict=True):
+                    upright = (found.flip(flip) if flip else found).float()
+                    total = sums[number]
+                    sums[number] = upright if total is None else total.add_(upright)
+        joined = torch.cat([total for total in sums if total is not None], dim=1)
+        if len(axes) > 1:
+            joined /= len(axes)
+        return joined.unsqueeze(2) if self.flat else joined
+
+
+def _constant(box: Tensor) -> tuple[float, ...] | None:
+    """The value of each channel of ``(C, *patch)`` if it has only one, else None."""
+    corner = box[:, 0, 0, 0]
+    # Almost every tile is told from its first planes.
+    if bool((box[:, 0] != corner[:, None, None]).any()) or bool((box != corner[:, None, None, None]).any()):
+        return None
+    return tuple(corner.tolist())

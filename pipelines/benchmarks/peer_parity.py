@@ -2,7 +2,7 @@
 
     python peer_parity.py prepare DATASET_NAME PLANNER PLANS_NAME CHANGES.json
     python peer_parity.py train DATASET_NAME PLANS_NAME CONFIGURATION FOLD STEPS
-    python peer_parity.py predict MODEL_FOLDER INPUT OUTPUT FOLDS [--no-flips] [--float32] [--previous FOLDER]
+    python peer_parity.py predict MODEL INPUT OUTPUT FOLDS [--no-flips] [--float32] [--labels-only] [--previous FOLDER]
     python peer_parity.py evaluate PREDICTIONS REFERENCES
 
 Training is nnU-Net's trainer with its steps, a shorter schedule and a momentum that suits few steps; everything that
@@ -97,7 +97,7 @@ def predict(options: argparse.Namespace) -> None:
         predictor.predict_from_files_sequential(
             str(options.input),
             str(options.output),
-            save_probabilities=True,
+            save_probabilities=not options.labels_only,
             folder_with_segs_from_prev_stage=str(options.previous) if options.previous else None,
         )
 
@@ -142,6 +142,7 @@ def main() -> None:
     verb.add_argument("folds")
     verb.add_argument("--no-flips", action="store_true")
     verb.add_argument("--float32", action="store_true")
+    verb.add_argument("--labels-only", action="store_true")
     verb.add_argument("--previous", type=Path)
     verb = verbs.add_parser("evaluate")
     for name in ("predictions", "references"):

@@ -8,7 +8,9 @@ from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
 from medarch.core.plan import NetworkPlan
 from medarch.core.prepared import PreparedCase
+from medarch.inference import footing
 from medarch.inference import stream_features as module
+from medarch.inference.engines.load_engine import load_engine
 from medarch.inference.label_assembler import LabelAssembler
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.sliding_window import sliding_window
@@ -31,6 +33,23 @@ def network(dim, heads, seed):
     return build_network(plan).eval()
 
 
+def engines(networks):
+    return [load_engine("channels_last", network, torch.device("cpu")) for network in networks]
+
+
+class Counting:
+    """An engine that counts its calls."""
+
+    dtype, name = torch.float32, "counting"
+
+    def __init__(self, network):
+        self.engine, self.calls = engines([network])[0], 0
+
+    def __call__(self, tiles):
+        self.calls += 1
+        return self.engine(tiles)
+
+
 def record(shape, crop, spacing_mm, **fields):
     cropped_mm = tuple(old * size / new for old, size, new in zip(spacing_mm, shape, crop, strict=True))
     return PreparedCase(
@@ -43,7 +62,7 @@ def record(shape, crop, spacing_mm, **fields):
 @pytest.fixture
 def small_passes(monkeypatch):
     """One tile a pass, so that even small cases come in several slabs."""
-    monkeypatch.setitem(module.VOXELS_PER_PASS, "cpu", 1)
+    monkeypatch.setitem(footing.VOXELS_PER_PASS, "cpu", 1)
 
 
 CASES = {
@@ -80,7 +99,7 @@ def test_streamed_labels_are_those_of_the_whole_computation(name, folds, labels,
         head = LinearHead.of(networks, classes=labels.heads)
         assembler = LabelAssembler(head, labels, way)
         slabs = 0
-        for slab in stream_features(networks, head, image, window=window, axis=axis):
+        for slab in stream_features(engines(networks), head, image, window=window, axis=axis):
             slabs += 1
             assembler.add(slab)
         assert slabs > 1 or max(shape) <= max(patch) or axis is not None
@@ -96,7 +115,7 @@ def test_only_a_patch_of_planes_is_held(small_passes, monkeypatch):
     monkeypatch.setattr(module.torch, "zeros", lambda shape, **given: held.append(shape) or zeros(shape, **given))
     networks = [network(3, 7, 0)]
     head = LinearHead.of(networks, classes=7)
-    for _ in stream_features(networks, head, torch.randn(1, 90, 16, 16), window=Window((16, 16, 16))):
+    for _ in stream_features(engines(networks), head, torch.randn(1, 90, 16, 16), window=Window((16, 16, 16))):
         pass
     assert [shape for shape in held if isinstance(shape, tuple)] == [(16, 16, 16, 4)]
 
@@ -117,7 +136,50 @@ def test_a_network_without_a_pointwise_head_streams_its_logits():
     found = []
     for networks in ([inner], [Opaque(inner)]):
         head = LinearHead.of(networks, classes=7)
-        slabs = stream_features(networks, head, image, window=window, axis=0)
+        slabs = stream_features(engines(networks), head, image, window=window, axis=0)
         found.append(torch.cat([head.logits(slab.features.movedim(0, -1)) for slab in slabs]))
     assert LinearHead.of([Opaque(inner)], classes=7).features == 7
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_needed_voxels_get_the_same_features_from_fewer_tiles(dim, small_passes):
+    engine = Counting(network(dim, 7, 0))
+    head = LinearHead.of([engine.engine.network], classes=7)
+    image = torch.randn(1, 50, 40, 33)
+    needed = np.zeros(image.shape[1:], bool)
+    needed[20:23, 30:35, 3:9] = True
+
+    def run(needed):
+        engine.calls = 0
+        slabs = stream_features([engine], head, image, window=Window((16,) * dim), axis=0, needed=needed)
+        found = torch.zeros(4, *image.shape[1:])
+        for slab in slabs:
+            found[:, slab.start : slab.start + slab.features.shape[1]] = slab.features
+        return found, engine.calls
+
+    (whole, all_tiles), (part, some_tiles) = run(None), run(needed)
+    assert some_tiles < all_tiles / 4
+    assert torch.equal(whole[:, needed], part[:, needed])
+
+
+def test_a_tile_of_air_is_computed_once(small_passes):
+    engine = Counting(network(3, 7, 0))
+    head = LinearHead.of([engine.engine.network], classes=7)
+    image = torch.full((1, 48, 48, 48), -1.5)
+    image[0, :16, :16, :16] = torch.randn(16, 16, 16)
+    noisy = image + 1e-6 * torch.randn(image.shape)
+
+    def run(image):
+        engine.calls = 0
+        slabs = stream_features([engine], head, image, window=Window((16, 16, 16)), axis=0)
+        return torch.cat([slab.features.clone() for slab in slabs], dim=1), engine.calls
+
+    found, count = run(image)
+    _, all_tiles = run(noisy)
+    assert (count, all_tiles) == (9, 125)  # eight tiles touch the corner, one stands for all others
+    alone = torch.full((1, 16, 16, 16), -1.5)
+    slabs = stream_features([engine], head, alone, window=Window((16, 16, 16)))
+    (features,) = (slab.features.clone() for slab in slabs)
+    corner = found[:, -8:, -8:, -8:]  # of the last tile alone
+    torch.testing.assert_close(corner, features[:, -8:, -8:, -8:], rtol=1e-5, atol=1e-5)
