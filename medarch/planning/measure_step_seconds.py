@@ -22,7 +22,7 @@ def measure_step_seconds(plan: Plan, configuration: Configuration, *, batch_size
         Seconds for ``batch_size`` patches: the fastest of three steps, because other programs only ever make one
         slower.
     """
-    divisor = [math.prod(axis) for axis in zip(*configuration.network.strides, strict=True)]
+    divisor = configuration.network.divisor
     patch = list(configuration.patch_voxels)
     while math.prod(patch) > LARGEST_TIMED_PATCH[device]:
         axis = max(range(len(patch)), key=lambda axis: patch[axis] / divisor[axis])
@@ -39,7 +39,7 @@ def _time_step(plan: Plan, configuration: Configuration, *, rows: int, device: s
     task = create_task(plan, configuration)
     network = task.build_network().to(device).train()
     image = torch.randn(rows, configuration.network.in_channels, *configuration.patch_voxels, device=device)
-    label = torch.zeros(rows, 1, *configuration.patch_voxels, dtype=torch.int16, device=device)
+    label = task.blank_label(rows).to(device)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(configuration.training.precision)
     fastest = math.inf
     for _ in range(REPEATS):

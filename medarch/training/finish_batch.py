@@ -19,6 +19,8 @@ def finish_batch(
 ) -> tuple[Tensor, Tensor]:
     """Return images ``(B, C, *patch)`` and labels ``(B, 1, *patch)``, augmented if the batch carries draws.
 
+    Of tasks whose target belongs to the case as a whole, the targets ``(B, ...)`` stand in the labels' place.
+
     Args:
         raw: what was read.
         configuration: the plan's.
@@ -26,6 +28,8 @@ def finish_batch(
         previous_values: in a cascade the label values of the first stage, each of which becomes an image channel.
     """
     image = raw.image.to(device, non_blocking=True)
+    if raw.label is None:
+        return _image_alone(raw, image, configuration)
     label = raw.label.to(device, non_blocking=True)
     if raw.moved and raw.moved_image is not None and raw.moved_label is not None and raw.theta is not None:
         index = torch.as_tensor(raw.moved, device=device)
@@ -48,3 +52,16 @@ def finish_batch(
             one_hot = apply_label_errors(one_hot, raw.label_errors)
         return torch.cat([image, one_hot], dim=1), label[:, :1]
     return image, label
+
+
+def _image_alone(raw: RawBatch, image: Tensor, configuration: Configuration) -> tuple[Tensor, Tensor]:
+    if raw.moved_image is not None and raw.theta is not None:
+        index = torch.as_tensor(raw.moved, device=image.device)
+        sources, theta = raw.moved_image.to(image.device), raw.theta.to(image.device)
+        image[index] = resample_patches(sources, None, theta, patch=image.shape[2:])[0]
+    if configuration.network.dim == 2:
+        image = image.squeeze(2)
+    if raw.draws is not None:
+        image, _ = apply_augmentation(image, None, raw.draws)
+    target = torch.zeros(0) if raw.target is None else raw.target
+    return image, target.to(image.device)

@@ -32,8 +32,9 @@ class RawBatch:
 
     image: Tensor
     """``(B, C, *patch)``; rows of moved samples are empty until they are resampled."""
-    label: Tensor
-    """``(B, 1, *patch)`` int16; in a cascade ``(B, 2, *patch)``, the second channel what the first stage said."""
+    label: Tensor | None
+    """``(B, 1, *patch)`` int16; in a cascade ``(B, 2, *patch)``, the second channel what the first stage said. None
+    where the target does not lie in the image."""
     draws: list[Draw] | None
     moved: list[int]
     moved_image: Tensor | None = None
@@ -41,6 +42,8 @@ class RawBatch:
     theta: Tensor | None = None
     label_errors: list[LabelErrors] | None = None
     """Of a cascade's first stage, if the batch is augmented."""
+    target: Tensor | None = None
+    """``(B, ...)``, of tasks whose target belongs to the case as a whole."""
 
 
 class PatchSource(Dataset[RawBatch]):
@@ -80,9 +83,10 @@ class PatchSource(Dataset[RawBatch]):
         configuration = self.configuration
         size = configuration.batch_size
         channels = len(configuration.preprocessing.normalisation)
+        labels = torch.full((size, self._label_maps, *self.patch), OUTSIDE, dtype=torch.int16)
         batch = RawBatch(
             image=torch.zeros(size, channels, *self.patch),
-            label=torch.full((size, self._label_maps, *self.patch), OUTSIDE, dtype=torch.int16),
+            label=labels,
             draws=[] if self.augment else None,
             moved=[],
             label_errors=[] if self.augment and self.previous is not None else None,
@@ -102,7 +106,7 @@ class PatchSource(Dataset[RawBatch]):
                 box = [(start, start + side) for start, side in zip(corner, self.patch, strict=True)]
                 image, label = self._read(case, box, rng)
                 batch.image[index] = torch.from_numpy(image)
-                batch.label[index] = torch.from_numpy(label)
+                labels[index] = torch.from_numpy(label)
             else:
                 matrix = keep_axis_0(matrix) if self.flat else matrix
                 centre = np.asarray(corner) + (np.asarray(self.patch) - 1) / 2

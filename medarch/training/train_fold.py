@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,6 +22,8 @@ from medarch.core.record import Record
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.previous_labels import PreviousLabels
 from medarch.tasks.create_task import create_task
+from medarch.tasks.task import Task
+from medarch.training.case_source import CaseSource
 from medarch.training.epoch_record import EpochRecord
 from medarch.training.patch_source import PatchSource
 from medarch.training.progress_bar import ProgressBar
@@ -54,6 +56,8 @@ class Fold:
     val: Sequence[str]
     previous: PreviousLabels | None = None
     """In a cascade, what the first stage said of these cases."""
+    targets: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """What is to be learnt of each case, where that does not lie in its label map."""
 
 
 def train_fold(
@@ -85,14 +89,7 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
     seed_everything(training.seed, verbose=False)
     task = create_task(plan, configuration)
     sources = {
-        name: PatchSource(
-            store,
-            cases,
-            task=task,
-            configuration=configuration,
-            augment=name == "train",
-            previous=fold.previous,
-        )
+        name: _source(task, store, cases, fold=fold, augment=name == "train")
         for name, cases in (("train", fold.train), ("validation", fold.val))
     }
     workers = 0 if device == "cpu" else min(12, max(1, cpu_count() - 1))
@@ -124,6 +121,15 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
     )
     summary.save(summary_file)
     return summary
+
+
+def _source(
+    task: Task, store: CaseStore, cases: Sequence[str], *, fold: Fold, augment: bool
+) -> PatchSource | CaseSource:
+    configuration = task.configuration
+    if task.per_case:
+        return CaseSource(store, cases, targets=fold.targets, configuration=configuration, augment=augment)
+    return PatchSource(store, cases, task=task, configuration=configuration, augment=augment, previous=fold.previous)
 
 
 def _marker(plan: Plan, fold: Fold) -> str:

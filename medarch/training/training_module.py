@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 from medarch.core.errors import TrainingError
 from medarch.core.plan import TrainingPlan
 from medarch.tasks.task import Task
+from medarch.training.case_source import CaseSource
 from medarch.training.finish_batch import finish_batch
 from medarch.training.patch_source import PatchSource, RawBatch
 from medarch.training.schedule import Schedule
@@ -26,7 +27,14 @@ log = logging.getLogger(__name__)
 class TrainingModule(LightningModule):
     """Knows the :class:`Task` contract and the plan, nothing of any science."""
 
-    def __init__(self, task: Task, *, train: PatchSource, validation: PatchSource, loader_workers: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        *,
+        train: PatchSource | CaseSource,
+        validation: PatchSource | CaseSource,
+        loader_workers: int,
+    ) -> None:
         super().__init__()
         self.task = task
         self.plan: TrainingPlan = task.configuration.training
@@ -66,7 +74,8 @@ class TrainingModule(LightningModule):
 
     def val_dataloader(self) -> DataLoader[RawBatch]:
         """The same validation batches every epoch, so that scores of epochs can be compared."""
-        return self._loader("validation", self.plan.validation_iterations, 0)
+        length = min(self.plan.validation_iterations, len(self.sources["validation"]))
+        return self._loader("validation", length, 0)
 
     def _loader(self, source: str, length: int, epoch: int) -> DataLoader[RawBatch]:
         return DataLoader(

@@ -10,20 +10,27 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Average that starts fast and slows down: decay ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates."""
+    """Average that starts fast and slows down: decay ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates.
+
+    The running statistics of batch normalisation are averaged with the weights, whose activations they describe.
+    """
 
     def __init__(self, network: nn.Module, *, decay: float) -> None:
         self.decay = decay
         self.updates = 0
         self.network = network
-        self.values = [parameter.detach().clone() for parameter in network.parameters()]
+        self.values = [tensor.detach().clone() for tensor in self._tensors()]
+
+    def _tensors(self) -> list[Tensor]:
+        buffers = [buffer for buffer in self.network.buffers() if buffer.is_floating_point()]
+        return [*self.network.parameters(), *buffers]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the network's present weights."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        current = [parameter.detach() for parameter in self.network.parameters()]
+        current = [tensor.detach() for tensor in self._tensors()]
         torch._foreach_lerp_(self.values, current, 1.0 - decay)
 
     @contextmanager
@@ -37,10 +44,10 @@ class WeightAverage:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        for index, parameter in enumerate(self.network.parameters()):
-            held = parameter.detach().clone()
-            parameter.copy_(self.values[index])
-            self.values[index].copy_(held)
+        for tensor, value in zip(self._tensors(), self.values, strict=True):
+            held = tensor.detach().clone()
+            tensor.copy_(value)
+            value.copy_(held)
 
     def state(self) -> dict[str, int | list[Tensor]]:
         """What a checkpoint keeps."""
