@@ -88,7 +88,7 @@ def train(
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
     maps = previous_stage_maps(home, chosen, fold)
     previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
-    run = Fold(folder, split.train, split.val, previous)
+    run = Fold(folder, split.train, split.val, previous, _targets(home))
     train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart)
     from medarch.reporting.draw_curves import draw_curves
 
@@ -109,6 +109,14 @@ def _with_overrides(
     given = {"epochs": epochs, "time_budget_s": time_budget_s, "seed": seed}
     changes = {key: value for key, value in given.items() if value is not None}
     return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)}) if changes else chosen
+
+
+def _targets(home: PlanFolder) -> dict[str, tuple[int, ...]]:
+    """What is to be learnt of each case where cases have classes instead of label maps."""
+    scheme = home.plan.classes
+    if scheme is None:
+        return {}
+    return {case.id: scheme.indicator(case.classes or ()) for case in home.dataset.cases}
 
 
 def _prepare_previous(
