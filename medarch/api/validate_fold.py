@@ -42,7 +42,8 @@ def validate_fold(
     from medarch.evaluation.evaluate import evaluate as measure
     from medarch.evaluation.write_tables import write_tables
     from medarch.inference.load_model import load_model
-    from medarch.inference.predict_cases import PredictionOptions, predict_cases
+    from medarch.inference.predict_cases import predict_cases
+    from medarch.inference.prediction_options import PredictionOptions
 
     folder = home.fold_folder(chosen.name, fold) / "validation"
     model = load_model(home.folder / chosen.name / "model", folds=[str(fold)], device=device, previous_stage=False)

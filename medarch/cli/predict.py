@@ -29,11 +29,22 @@ def predict(
     device: DeviceName = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bf16 or fp16.")] = "auto",
     mirror: Annotated[
-        bool, typer.Option(help="Average over mirrored copies; --no-mirror is up to 8 times faster.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--mirror/--no-mirror", help="Average over mirrored copies (default); --no-mirror is up to 8 times faster."
+        ),
+    ] = None,
     step: Annotated[
         float | None, typer.Option(min=0.1, max=1.0, help="Distance of tiles as a share of the patch; default 0.5.")
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="One fold, no mirrored copies, --step 0.75, unless given otherwise.")
+    ] = False,
+    roi: Annotated[
+        Path | None,
+        typer.Option(help="A mask, or a folder of masks named by case: label only inside, exactly as the whole case."),
+    ] = None,
+    body: Annotated[bool, typer.Option("--body", help="Label only the body and 12 mm around it.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
     postprocess: Annotated[
         bool, typer.Option(help="Keep the largest components where cross-validation says that it helps.")
@@ -73,6 +84,9 @@ def predict(
                 precision=precision,
                 mirror=mirror,
                 step=step,
+                fast=fast,
+                roi=roi,
+                body=body,
                 probabilities=probabilities,
                 postprocess=postprocess,
                 previous_stage_predictions=previous_stage_predictions,

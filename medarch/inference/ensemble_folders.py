@@ -15,7 +15,7 @@ from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.ledger import Ledger, file_sha256
-from medarch.inference.predict_cases import PROBABILITIES
+from medarch.inference.pipeline import PROBABILITIES
 from medarch.io.probability_files import ProbabilitySource
 from medarch.io.write_volume import write_volume
 from medarch.tasks.decode_probabilities import decode_probabilities

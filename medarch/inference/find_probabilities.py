@@ -8,7 +8,7 @@ from pathlib import Path
 from medarch.core.errors import PredictionError
 from medarch.core.labels import LabelScheme
 from medarch.core.prediction import Prediction
-from medarch.inference.predict_cases import PROBABILITIES
+from medarch.inference.pipeline import PROBABILITIES
 from medarch.io.probability_files import ProbabilityFiles
 
 

@@ -12,6 +12,7 @@ from medarch.core.dataset import Case
 from medarch.core.errors import ModelError
 from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
+from medarch.core.kept_memory import kept_memory
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.ensemble import Ensemble
 from medarch.inference.ledger import Ledger

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medarch.core.dataset import Case
 from medarch.inference.load_model import Model
 from medarch.inference.previous_stage import PreviousStage
+from medarch.inference.region import Region
 from medarch.io.read_case import read_case
 from medarch.io.suffix import is_volume_file
 from medarch.preprocessing.append_one_hot import append_one_hot
@@ -18,9 +19,23 @@ from medarch.preprocessing.prepare_label import prepare_label
 from medarch.preprocessing.recipe_sha256 import recipe_sha256
 
 
+@dataclass(frozen=True)
+class NetworkInput:
+    """A case, ready for a network."""
+
+    arrays: PreparedArrays
+    region: np.ndarray | None = None
+    """``(I, J, K)`` bool: where labels are wanted; None for everywhere."""
+
+
 def prepare_input(
-    model: Model, case: Case, *, store: CaseStore | None = None, previous: PreviousStage | None = None
-) -> PreparedArrays:
+    model: Model,
+    case: Case,
+    *,
+    store: CaseStore | None = None,
+    previous: PreviousStage | None = None,
+    region: Region | None = None,
+) -> NetworkInput:
     """Prepare a case; for a cascade the earlier stage's labels follow the image channels, one channel a label.
 
     Args:
@@ -29,19 +44,22 @@ def prepare_input(
         store: prepared cases, just checked against their files; a case in it is not read and prepared again. With a
             cascade only finished label maps of the earlier stage go with it.
         previous: the earlier stage of a cascade.
+        region: which part is wanted; cases are then read from their files.
     """
-    prepared = None if store is None else _stored(model, case, store, previous)
+    wanted = None
+    prepared = None if store is None or region is not None else _stored(model, case, store, previous)
     if prepared is None:
         images = Case(id=case.id, images=case.images)
         volumes = read_case(images, channels=len(model.plan.channels), waived=model.waived)
+        wanted = None if region is None else region.of(case.id, volumes)
         # As in nnU-Net the label map goes the way of a training label: it is seen by masked normalisation, too.
         labels = None if previous is None else previous.predict(case, volumes)
         recipe = model.configuration.preprocessing
         prepared = prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe, label=labels)
     if prepared.label is None:
-        return prepared
+        return NetworkInput(prepared, wanted)
     image = append_one_hot(prepared.image, prepared.label, model.plan.labels.foreground_values)
-    return replace(prepared, image=image, label=None)
+    return NetworkInput(replace(prepared, image=image, label=None), wanted)
 
 
 def _stored(model: Model, case: Case, store: CaseStore, previous: PreviousStage | None) -> PreparedArrays | None:

@@ -11,7 +11,8 @@ from untrained_model import write_model
 from medarch.core.dataset import Case
 from medarch.core.plan import ChannelNormalisation
 from medarch.inference.load_model import load_model
-from medarch.inference.predict_cases import PredictionOptions, predict_cases
+from medarch.inference.predict_cases import predict_cases
+from medarch.inference.prediction_options import PredictionOptions
 from medarch.io.find_inputs import find_inputs
 from medarch.io.read_case import read_case
 from medarch.io.read_volume import read_volume
