@@ -113,7 +113,7 @@ class _Corners:
         logits = self.head.logits(self.features).flatten(0, 2)
         first = logits[len(logits) // 2].argmax()
         lead = (logits - logits[:, first, None]).amax(0)
-        candidates = torch.nonzero(lead > -MARGIN * logits.abs().max()).flatten()
+        candidates = torch.nonzero(lead >= -MARGIN * logits.abs().max()).flatten()
         if len(candidates) == 1:
             return int(candidates)
         winner = self._interpolated(logits, candidates).max(0).indices
