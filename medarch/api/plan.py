@@ -55,6 +55,9 @@ def plan(
     """
     from medarch.io.read_dataset import read_dataset
     from medarch.planning.apply_changes import apply_changes
+    from medarch.planning.asked_network import asked_network
+    from medarch.planning.check_changes import check_changes
+    from medarch.planning.choose_network import choose_network
     from medarch.planning.extract_fingerprint import extract_fingerprint
     from medarch.planning.make_splits import make_splits
     from medarch.planning.plan_nnunet import plan_nnunet
@@ -66,12 +69,17 @@ def plan(
         )
     if as_format not in (None, *FORMATS):
         raise UsageError(f"unknown format {as_format!r}", expected=", ".join(FORMATS), found=str(as_format))
+    network = asked_network(changes)
     dataset = read_dataset(source, waive=waive)
     room = Workspace(workspace, dataset.name)
     fingerprint = extract_fingerprint(
         dataset, cache=room.folder / "fingerprint_cases", workers=workers, progress=progress
     )
     if preset in NNUNET:
+        if dataset.task != "segmentation":
+            raise UsageError(
+                f"{preset} plans segmentations", expected="--preset auto", found=f"a {dataset.task} dataset"
+            )
         made = plan_nnunet(
             fingerprint,
             dataset.name,
@@ -81,15 +89,18 @@ def plan(
             memory_gb=memory_gb,
             target_spacing_mm=target_spacing_mm,
         )
+        made = choose_network(made, network)
     else:
         from medarch.planning.plan_auto import plan_for_device
 
         made = plan_for_device(
             fingerprint, dataset, device=device, memory_gb=memory_gb, time_budget_s=time_budget_s,
-            target_spacing_mm=target_spacing_mm,
+            target_spacing_mm=target_spacing_mm, network=network,
         )  # fmt: skip
+    searched = made
     for path in changes:
         made = apply_changes(made, path)
+    made = check_changes(searched, made)
     made = made.model_copy(update={"name": name or made.name})
     if not dry_run:
         splits = make_splits(dataset)

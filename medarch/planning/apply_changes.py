@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan, Reason
+from medarch.planning.read_changes import read_changes
 
 
 def apply_changes(plan: Plan, path: Path) -> Plan:
@@ -24,7 +25,7 @@ def apply_changes(plan: Plan, path: Path) -> Plan:
     Raises:
         PlanError: the file cannot be read, names something a configuration does not have, or gives a wrong value.
     """
-    changes = _read(path)
+    changes = read_changes(path)
     configurations = {}
     for name, configuration in plan.configurations.items():
         merged = _merge(configuration.model_dump(mode="json"), changes, where=str(path), key="")
@@ -43,18 +44,6 @@ def apply_changes(plan: Plan, path: Path) -> Plan:
         for key, value in _leaves(changes, "")
     ]
     return plan.model_copy(update={"configurations": configurations, "reasons": (*plan.reasons, *reasons)})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise PlanError(f"cannot read {path}", expected="a YAML file", found=str(error)) from error
-    if not isinstance(content, dict):
-        raise PlanError(f"{path} holds no changes", expected="names and values", found=type(content).__name__)
-    return content
 
 
 def _merge(values: dict[str, Any], changes: dict[str, Any], *, where: str, key: str) -> dict[str, Any]:

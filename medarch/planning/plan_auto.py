@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from medarch.core.dataset import Dataset
 from medarch.core.errors import UsageError
@@ -14,6 +15,7 @@ from medarch.core.plan import Configuration, Plan, Reason
 from medarch.planning.choose_mirror_axes import choose_mirror_axes
 from medarch.planning.detect_device import detect_device, training_precision
 from medarch.planning.measure_step_seconds import measure_step_seconds
+from medarch.planning.plan_classification import plan_classification
 from medarch.planning.plan_nnunet import plan_nnunet
 from medarch.planning.search_configuration import Budget, ConfigurationSearch
 
@@ -31,6 +33,7 @@ def plan_auto(
     *,
     budget: Budget,
     target_spacing_mm: tuple[float, float, float] | None = None,
+    network: Mapping[str, Any] | None = None,
     measure: Callable[..., float] = measure_step_seconds,
 ) -> Plan:
     """Plan for a device and a time budget.
@@ -45,6 +48,7 @@ def plan_auto(
         labels: the label scheme.
         budget: memory and time.
         target_spacing_mm: in place of the data's, along file axes i, j, k.
+        network: architecture and options to plan for, in place of nnU-Net's plain U-Net.
         measure: times a step; replaceable so that a plan can be made for another machine.
 
     Raises:
@@ -66,7 +70,9 @@ def plan_auto(
     for name in names:
         start = base.configuration(name)
         start = _turned(start, orientation, mirror)
-        configurations[name], found = ConfigurationSearch(draft, start, fingerprint, budget, measure).run()
+        configurations[name], found = ConfigurationSearch(
+            draft, start, fingerprint, budget, measure, asked=network or {}
+        ).run()
         reasons += [_rotation_reason(configurations[name]), *found]
     default = "3d_fullres" if "3d_fullres" in configurations else next(iter(configurations))
     return draft.model_copy(update={"configurations": configurations, "default": default, "reasons": tuple(reasons)})
@@ -150,8 +156,9 @@ def plan_for_device(
     memory_gb: float | None = None,
     time_budget_s: float | None = None,
     target_spacing_mm: tuple[float, float, float] | None = None,
+    network: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Look at the device, then :func:`plan_auto`.
+    """Look at the device, then :func:`plan_auto`, or for a classification :func:`plan_classification`.
 
     Raises:
         UsageError: the device is not there, or a budget is not positive.
@@ -163,6 +170,10 @@ def plan_for_device(
     found = detect_device(device)
     memory = MEMORY_SHARE * found.memory_bytes if memory_gb is None else memory_gb * 1e9
     budget = Budget(found, training_precision(found), int(memory), time_budget_s)
+    if dataset.classes is not None:
+        return plan_classification(
+            fingerprint, dataset, budget=budget, target_spacing_mm=target_spacing_mm, network=network
+        )
     return plan_auto(
         fingerprint,
         dataset.name,
@@ -170,4 +181,5 @@ def plan_for_device(
         dataset.labels,
         budget=budget,
         target_spacing_mm=target_spacing_mm,
+        network=network,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import Fingerprint
@@ -17,8 +18,11 @@ from medarch.core.plan import (
     Precision,
     Reason,
     TrainingPlan,
+    Voxels,
 )
+from medarch.networks.build_network import fit_topology
 from medarch.planning.fit_patch import fit_patch
+from medarch.planning.multiple_of import multiple_of
 from medarch.planning.nnunet_presets import NNUNET_PRESETS
 from medarch.planning.predict_training_bytes import StepCost, predict_training_bytes
 from medarch.planning.unet_topology import UNetTopology
@@ -65,16 +69,26 @@ class ConfigurationSearch:
         fingerprint: of the dataset.
         budget: memory and time.
         measure: times a training step.
+        asked: architecture and options of the network, in place of the start's.
     """
 
     def __init__(
-        self, plan: Plan, start: Configuration, fingerprint: Fingerprint, budget: Budget, measure: Callable[..., float]
+        self,
+        plan: Plan,
+        start: Configuration,
+        fingerprint: Fingerprint,
+        budget: Budget,
+        measure: Callable[..., float],
+        *,
+        asked: Mapping[str, Any],
     ) -> None:
         self.plan = plan
         self.start = start
         self.fingerprint = fingerprint
         self.budget = budget
         self.measure = measure
+        self.asked = asked
+        self.width = WIDTHS[0]
         self.reasons: list[Reason] = []
 
     def run(self) -> tuple[Configuration, list[Reason]]:
@@ -105,22 +119,26 @@ class ConfigurationSearch:
         return predict_training_bytes(self.plan, configuration, batch_size=batch_size, device=self.budget.device.kind)
 
     def _with_topology(self, topology: UNetTopology, width: int) -> Configuration:
-        stages = len(topology.strides)
-        network: NetworkPlan = self.start.network.model_copy(
+        network = self._network(topology.strides, topology.kernels, width)
+        training = self.start.training.model_copy(update={"precision": self.budget.precision})
+        patch = multiple_of(topology.patch_voxels, network.divisor)
+        return self.start.model_copy(update={"patch_voxels": patch, "network": network, "training": training})
+
+    def _network(self, strides: tuple[Voxels, ...], kernels: tuple[Voxels, ...], width: int) -> NetworkPlan:
+        """A U-Net of these stages, or what the architecture asked for makes of them."""
+        stages = len(strides)
+        plain = self.start.network.model_copy(
             update={
                 "features": tuple(
                     min(width * 2**stage, MOST_FEATURES[self.start.network.dim]) for stage in range(stages)
                 ),
-                "strides": topology.strides,
-                "kernels": topology.kernels,
+                "strides": strides,
+                "kernels": kernels,
                 "blocks": (2,) * stages,
                 "decoder_blocks": (2,) * (stages - 1),
             }
         )
-        training = self.start.training.model_copy(update={"precision": self.budget.precision})
-        return self.start.model_copy(
-            update={"patch_voxels": topology.patch_voxels, "network": network, "training": training}
-        )
+        return fit_topology(plain.model_copy(update=dict(self.asked)))
 
     def _largest_patch(self) -> Configuration:
         """The largest patch whose step fits, by bisection over nnU-Net's shrinking sequence."""
@@ -165,15 +183,15 @@ class ConfigurationSearch:
     def _width(self, widest: Configuration) -> tuple[Configuration, float]:
         """Give up width until the time budget holds enough steps."""
         told = []
-        stages = len(widest.network.features)
         for width in WIDTHS:
-            features = tuple(min(width * 2**stage, MOST_FEATURES[widest.network.dim]) for stage in range(stages))
-            candidate = widest.model_copy(update={"network": widest.network.model_copy(update={"features": features})})
+            network = self._network(widest.network.strides, widest.network.kernels, width)
+            candidate = widest.model_copy(update={"network": network})
             seconds = LOOP_OVERHEAD * self.measure(
                 self.plan, candidate, batch_size=SMALLEST_BATCH, device=self.budget.device.kind
             )
             steps = math.inf if self.budget.time_s is None else self.budget.time_s / seconds
             told.append(f"{width}: {seconds:.3g} s a step" + ("" if math.isinf(steps) else f", {steps:.0f} steps"))
+            self.width = width
             if steps >= ENOUGH_STEPS:
                 break
         goal = f"the widest with at least {ENOUGH_STEPS} steps in the time budget"
@@ -189,7 +207,6 @@ class ConfigurationSearch:
         first, voxels = configuration, math.prod(configuration.patch_voxels)
         if self.budget.time_s is None or self.budget.time_s / seconds >= FEWEST_STEPS:
             return configuration, seconds
-        width = configuration.network.features[0]
         scale = 1.0
         while self.budget.time_s / (seconds * math.prod(configuration.patch_voxels) / voxels) < FEWEST_STEPS:
             scale *= 0.8
@@ -197,7 +214,7 @@ class ConfigurationSearch:
             if topology is None or math.prod(topology.patch_voxels) < SMALLEST_SHARE * voxels:
                 break
             if math.prod(topology.patch_voxels) < math.prod(configuration.patch_voxels):
-                configuration = self._with_topology(topology, width)
+                configuration = self._with_topology(topology, self.width)
         seconds *= math.prod(configuration.patch_voxels) / voxels
         self._say(
             "patch_for_time",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,12 +42,15 @@ class Segmentation(Task):
         return label[:, 0].clamp_min(0).long()
 
     def loss(self, outputs: Outputs, target: Tensor) -> Tensor:
-        """Weighted mean over resolutions: halved at each, the coarsest left out."""
+        """Weighted mean over outputs: halved at each coarser resolution, the coarsest left out.
+
+        Outputs of one resolution, such as UNet++ has (Zhou et al. 2018, equation 2), weigh the same.
+        """
         if isinstance(outputs, Tensor):
             return self._loss_at_scale(outputs, target)
-        weights = [0.5**scale for scale in range(len(outputs))]
-        if len(weights) > 1:
-            weights[-1] = 0.0
+        sizes = [logits.shape[2:] for logits in outputs]
+        scales = [sorted({*sizes}, key=math.prod, reverse=True).index(size) for size in sizes]
+        weights = [0.0 if 0 < scale == max(scales) else 0.5**scale for scale in scales]
         total = outputs[0].new_zeros((), dtype=torch.float32)
         for logits, weight in zip(outputs, weights, strict=True):
             if weight:
