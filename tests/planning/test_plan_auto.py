@@ -41,7 +41,7 @@ def fingerprint(shape=(64, 64, 64), spacing=(1.0, 1.0, 1.0), *, cases=8, axcodes
     )  # fmt: skip
 
 
-def plan(found, *, gib=16.0, time_s=None, seconds_per_gflop=0.003, kind="cpu"):
+def plan(found, *, gib=16.0, time_s=None, seconds_per_gflop=0.003, kind="cpu", network=None):
     budget = Budget(Device(kind=kind, name="a machine", memory_bytes=2**36), "float32", int(gib * 2**30), time_s)
 
     @lru_cache
@@ -56,7 +56,7 @@ def plan(found, *, gib=16.0, time_s=None, seconds_per_gflop=0.003, kind="cpu"):
         made_of[key] = (plan_, configuration)
         return gflop(key) * batch_size * seconds_per_gflop
 
-    return plan_auto(found, "made", ("MRI",), LABELS, budget=budget, measure=measure)
+    return plan_auto(found, "made", ("MRI",), LABELS, budget=budget, network=network, measure=measure)
 
 
 def test_less_memory_gives_a_smaller_patch_that_is_predicted_to_fit():
