@@ -13,7 +13,10 @@ from medarch.networks.blocks.normalisation import normalisation
 
 
 class ConvNormActivation(nn.Sequential):
-    """``(B, in, *spatial)`` → ``(B, out, *ceil(spatial / stride))``. Without normalisation it has a bias."""
+    """``(B, in, *spatial)`` → ``(B, out, *ceil(spatial / stride))``.
+
+    Without normalisation the convolution has a bias; behind one a normalisation would take it out again.
+    """
 
     def __init__(
         self,
@@ -26,9 +29,11 @@ class ConvNormActivation(nn.Sequential):
         norm: str = "batch",
         eps: float = 1e-5,
         activation: str = "relu",
+        bias: bool | None = None,
     ) -> None:
+        with_bias = norm == "none" if bias is None else bias
         layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["conv"] = convolve(in_channels, out_channels, kernel, stride, groups=groups, bias=norm == "none")
+        layers["conv"] = convolve(in_channels, out_channels, kernel, stride, groups=groups, bias=with_bias)
         if norm != "none":
             layers["norm"] = normalisation(norm, out_channels, len(kernel), eps=eps)
         if activation != "none":

@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.plan import Voxels
-from medarch.networks.dimension import Dim, average_pool, max_pool
+from medarch.networks.dimension import Dim, max_pool
 
 
 class MaxPool(nn.Module):
     """``(B, C, *spatial)`` → ``(B, C, *ceil(spatial / stride))``, maximum over windows of ``kernel``.
 
-    Odd kernels are centred (padding ``(kernel - 1) / 2``), even ones begin at the voxel; what lies outside the image
-    never is the maximum. Along an axis with stride 1, ``kernel`` should be 1, or the image is only blurred.
+    Windows of an odd kernel are centred on every ``stride``-th voxel, unless ``centred`` is False: then they begin
+    there, as those of an even kernel do. What lies outside the image never is the maximum. Along an axis with stride 1,
+    ``kernel`` should be 1, or the image is only blurred.
     """
 
-    def __init__(self, kernel: Voxels, stride: Voxels) -> None:
+    def __init__(self, kernel: Voxels, stride: Voxels, *, centred: bool = True) -> None:
         super().__init__()
         dim: Dim = 3 if len(kernel) == 3 else 2
-        padding = tuple((size - 1) // 2 for size in kernel)
-        self.pool = max_pool(dim)(kernel, stride, padding, ceil_mode=True)  # type: ignore[arg-type]
+        padding = tuple(size // 2 if centred and size % 2 else 0 for size in kernel)
+        # With its padding an odd kernel gives ceil(n / stride) windows by rounding down; up would be one too many.
+        up = not all(padding[axis] or size == 1 for axis, size in enumerate(kernel))
+        missing = [size - step - pad for size, step, pad in zip(kernel, stride, padding, strict=True)]
+        # torch takes no window that begins outside of the image: pad at the end, so that ceil(n / stride) begin inside.
+        self.beyond = [] if centred else [extent for size in reversed(missing) for extent in (0, max(0, size))]
+        self.pool = max_pool(dim)(kernel, stride, padding, ceil_mode=up)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maxima."""
+        if any(self.beyond):
+            x = F.pad(x, self.beyond, value=float("-inf"))
         pooled: Tensor = self.pool(x)
         return pooled
 
 
 class AveragePool(nn.Module):
-    """``(B, C, *spatial)`` → ``(B, C, *ceil(spatial / stride))``, mean over the part of the window that is image."""
+    """``(B, C, *spatial)`` → ``(B, C, *ceil(spatial / stride))``, mean over the part of each window that is image."""
 
-    def __init__(self, kernel: Voxels, stride: Voxels) -> None:
+    def __init__(self, stride: Voxels) -> None:
         super().__init__()
-        dim: Dim = 3 if len(kernel) == 3 else 2
-        padding = tuple((size - 1) // 2 for size in kernel)
-        settings: dict[str, Any] = {"ceil_mode": True, "count_include_pad": False}
-        self.pool = average_pool(dim)(kernel, stride, padding, **settings)  # type: ignore[arg-type]
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the means."""
-        # torch averages no bfloat16 on a CPU, where prediction runs in it.
+        pool = F.avg_pool3d if len(self.stride) == 3 else F.avg_pool2d
+        # torch refuses a window larger than the image, and averages no bfloat16 on a CPU, where prediction runs in it.
+        window = [min(step, size) for step, size in zip(self.stride, x.shape[2:], strict=True)]
         half = x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16)
-        pooled: Tensor = self.pool(x.float()).to(x.dtype) if half else self.pool(x)
-        return pooled
+        image = x.float() if half else x
+        return pool(image, window, self.stride, ceil_mode=True, count_include_pad=False).to(x.dtype)
 
 
 class GlobalPool(nn.Module):
