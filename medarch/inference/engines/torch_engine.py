@@ -32,7 +32,11 @@ class TorchEngine:
         mine: nn.Module = copy.deepcopy(network).to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
         return cls(name, mine.eval().requires_grad_(False), dtype, layout)
 
+    def features(self, tiles: Tensor) -> Tensor:
+        """``(T, C, *patch)`` in :attr:`layout` → ``(T, F, *patch)``."""
+        return LinearHead.features_of(self.network, tiles)
+
     @torch.inference_mode()
     def __call__(self, tiles: Tensor) -> Tensor:
         """``(T, C, *patch)`` → ``(T, F, *patch)``."""
-        return LinearHead.features_of(self.network, tiles.contiguous(memory_format=self.layout))
+        return self.features(tiles.contiguous(memory_format=self.layout))

@@ -1,0 +1,51 @@
+"""A network as an ONNX graph."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20
+"""ONNX operator set: of ONNX 1.15 (2023); known to ONNX Runtime 1.17 and OpenVINO 2024 and later."""
+
+
+def onnx_graph(network: nn.Module, example: Tensor, *, output: str, spatial: Sequence[str] | None = None) -> ModelProto:
+    """Return the graph of ``network``: input ``tiles``, the number of tiles free.
+
+    Args:
+        network: in evaluation mode, on the CPU; contiguous.
+        example: ``(T, C, *patch)``, T at least 2.
+        output: name of the output.
+        spatial: names of spatial axes that are to be free, too; default: all fixed.
+    """
+    free = {0: "tiles_count", **{number + 2: name for number, name in enumerate(spatial or ())}}
+    told = logging.getLogger("torch.onnx")
+    level = told.level
+    told.setLevel(logging.ERROR)  # torch's exporter names each optional package that is not there
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                (example,),
+                input_names=["tiles"],
+                output_names=[output],
+                dynamic_shapes=(free,),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        told.setLevel(level)
+    if program is None:
+        raise RuntimeError("torch's ONNX exporter returned no program")
+    graph: ModelProto = program.model_proto
+    return graph
