@@ -4,8 +4,9 @@
 
 Rows: a CT (3 mm to 1.5 mm and 5 mm), cubic and linear; an ACDC frame whose thick slices are resampled apart.
 `skimage.transform.resize(mode="edge", anti_aliasing=False)` is what nnU-Net calls; scipy's `zoom(grid_mode=True)` is
-what that calls in turn. Arrays lie in memory as in preprocessing (slices first), the same for all; medians. Printed: seconds of a first case (matrices are made) and of a later one, ratios of the first, and the largest difference
-as a share of the range of values.
+what that calls in turn. Arrays lie in memory as in preprocessing (slices first), the same for all; medians. Printed:
+seconds of a first case (matrices are made) and of a later one, ratios of the first, and the largest difference as a
+share of the range of values.
 """
 
 from __future__ import annotations
