@@ -65,7 +65,8 @@ def predict(
         progress: called with cases done and all.
     """
     from medarch.inference.ensemble import Ensemble
-    from medarch.inference.load_model import Model, ModelInfo, load_model
+    from medarch.inference.load_model import Model, load_model
+    from medarch.inference.model_folder import ModelInfo
     from medarch.inference.predict_cases import predict_cases
     from medarch.inference.prediction_options import PredictionOptions
     from medarch.inference.region import Region

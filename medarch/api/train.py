@@ -135,7 +135,8 @@ def _prepare_previous(
 
 def _write_model(home: PlanFolder, used: Plan, chosen: Configuration, fold: int | str) -> Path:
     from medarch.core.files import write_bytes
-    from medarch.inference.load_model import PREVIOUS_STAGE, ModelInfo, weights_name
+    from medarch.inference.load_model import PREVIOUS_STAGE
+    from medarch.inference.model_folder import ModelInfo, weights_name
     from medarch.training.train_fold import WEIGHTS
 
     model = home.folder / chosen.name / "model"

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -15,11 +14,12 @@ from medarch.core.dataset import Dataset
 from medarch.core.errors import ModelError, UsageError
 from medarch.core.plan import Configuration, Plan
 from medarch.core.postprocessing import Postprocessing
-from medarch.core.record import Record
 from medarch.inference.engines.engine import Engine
 from medarch.inference.engines.load_engine import default_engine, load_engine
 from medarch.inference.ledger import file_sha256
 from medarch.inference.linear_head import LinearHead
+from medarch.inference.load_network import load_network
+from medarch.inference.model_folder import ModelInfo, read_model_folder, weights_name
 from medarch.tasks.create_task import create_task
 from medarch.tasks.task import Task
 
@@ -27,16 +27,6 @@ PREVIOUS_STAGE = "previous_stage"
 """Where a cascade's earlier stage lies in its model folder: a complete model folder of its own."""
 POSTPROCESSING = "postprocessing.json"
 PRECISIONS = ("auto", "float32", "bf16", "fp16")
-
-
-class ModelInfo(Record):
-    """``model.json``: which configuration the folder holds and from which folds."""
-
-    schema_version: Literal[1] = 1
-    configuration: str
-    folds: tuple[str, ...]
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """What ``precision="auto"`` means on a CPU; imported models ask for float32, which their makers used."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +63,6 @@ class Model:
         return self.engines[0].name
 
 
-def weights_name(fold: int | str) -> str:
-    """File name of one fold's weights."""
-    return f"weights_fold_{fold}.safetensors"
-
-
 def load_model(
     folder: Path,
     *,
@@ -103,27 +88,8 @@ def load_model(
         ModelError: files are missing, or weights do not fit the plan.
         UsageError: there is no such precision or engine, or not on this machine.
     """
-    if not (folder / "model.json").exists():
-        raise ModelError(
-            f"{folder} is not a model folder",
-            expected="model.json, plan.json and weights_fold_*.safetensors",
-            found=", ".join(sorted(path.name for path in folder.iterdir())[:8])
-            if folder.is_dir()
-            else "no such folder",
-            fix="give the folder `model` that `medarch train` wrote",
-        )
-    info = ModelInfo.load(folder / "model.json")
-    plan = Plan.load(folder / "plan.json")
-    configuration = plan.configuration(info.configuration)
-    chosen = tuple(folds or info.folds)
-    missing = [fold for fold in chosen if fold not in info.folds]
-    if missing:
-        raise ModelError(
-            f"the model has no fold {', '.join(missing)}",
-            expected=", ".join(info.folds),
-            found=", ".join(missing),
-            fix="choose folds it has, or train them",
-        )
+    contents = read_model_folder(folder, folds)
+    info, plan, configuration, chosen = contents.info, contents.plan, contents.configuration, contents.folds
     task = create_task(plan, configuration)
     target = torch.device(device)
     name = _engine_name(engine, info.precision if precision == "auto" and device == "cpu" else precision, target)
@@ -132,7 +98,7 @@ def load_model(
     for fold in chosen:
         path = folder / weights_name(fold)
         digest.update(_file_sha256(path))
-        networks.append(_load_network(path, task))
+        networks.append(load_network(path, task))
     record = folder / "dataset.json"
     waived = Dataset.load(record).waived if record.exists() else ()
     previous = None
@@ -172,25 +138,6 @@ def _load_previous(
             fix="copy the model of the same dataset there",
         )
     return previous
-
-
-def _load_network(path: Path, task: Task) -> nn.Module:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        state = load_file(path)
-        with torch.device("meta"):
-            network = task.build_network()
-        network.load_state_dict(state, assign=True)
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise ModelError(
-            f"cannot load the weights {path}",
-            expected="weights of the network in plan.json",
-            found=str(error)[:500],
-            fix="copy the model folder again, complete",
-        ) from error
-    return network.eval().requires_grad_(False)
 
 
 def _engine_name(engine: str, precision: str, device: torch.device) -> str:

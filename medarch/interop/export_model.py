@@ -14,7 +14,8 @@ from medarch.core.files import atomic_path, write_text
 from medarch.core.fingerprint import Fingerprint
 from medarch.core.plan import Configuration, Plan
 from medarch.core.postprocessing import Postprocessing
-from medarch.inference.load_model import PREVIOUS_STAGE, ModelInfo, load_model
+from medarch.inference.load_model import PREVIOUS_STAGE, load_model
+from medarch.inference.model_folder import ModelInfo
 from medarch.interop.export_fingerprint import export_fingerprint
 from medarch.interop.export_plans import export_plans
 from medarch.interop.export_postprocessing import export_postprocessing

@@ -9,7 +9,8 @@ from pathlib import Path
 from medarch.core.errors import ModelError, UsageError
 from medarch.core.files import atomic_path, write_text
 from medarch.core.record import Record
-from medarch.inference.load_model import PREVIOUS_STAGE, ModelInfo, weights_name
+from medarch.inference.load_model import PREVIOUS_STAGE
+from medarch.inference.model_folder import ModelInfo, weights_name
 from medarch.interop.atomic_folder import atomic_folder
 from medarch.interop.find_checkpoints import CheckpointName
 from medarch.interop.imported_model_card import imported_model_card

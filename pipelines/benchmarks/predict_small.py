@@ -23,7 +23,7 @@ from plan_preprocess import PEER_NAME, link_raw
 from medarch import api
 from medarch.core.plan import Plan
 from medarch.evaluation.evaluate import evaluate
-from medarch.inference.load_model import weights_name
+from medarch.inference.model_folder import weights_name
 
 CASES = 20
 TRAINER = "nnUNetTrainer__nnUNetPlans__3d_fullres"

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter
 
-from medarch.inference.load_model import ModelInfo
+from medarch.inference.model_folder import ModelInfo
 from medarch.networks.build_network import build_network
 
 AFFINE = np.array([[1.5, 0, 0, -20], [0, 1.4, 0, 7], [0, 0, 2.5, -30], [0, 0, 0, 1.0]])

@@ -9,7 +9,7 @@ from small_plan import small_plan
 
 from medarch.core.dataset import Dataset
 from medarch.core.plan import InferencePlan
-from medarch.inference.load_model import ModelInfo, weights_name
+from medarch.inference.model_folder import ModelInfo, weights_name
 from medarch.networks.build_network import build_network
 
 SMOOTH = 3

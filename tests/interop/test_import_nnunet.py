@@ -13,7 +13,8 @@ import medarch
 from medarch.core.dataset import Dataset
 from medarch.core.errors import DatasetError, ModelError, UsageError
 from medarch.core.plan import Plan
-from medarch.inference.load_model import ModelInfo, load_model
+from medarch.inference.load_model import load_model
+from medarch.inference.model_folder import ModelInfo
 from medarch.interop.nnunet_model import read_nnunet_model
 
 NAME = "nnUNetTrainer__nnUNetPlans__3d_fullres"
