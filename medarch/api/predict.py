@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medarch.api.classify import classify
 from medarch.api.find_model import SELECTION, find_model
 from medarch.api.progress import Progress
 from medarch.core.dataset import Case
@@ -85,8 +86,11 @@ def predict(
         )
     folder = find_model(model)
     # Inputs first: a wrong path is told before torch has loaded the weights.
-    channels = len(Plan.load(folder / "plan.json").channels)
-    cases = find_inputs(source, channels=channels)
+    plan = Plan.load(folder / "plan.json")
+    cases = find_inputs(source, channels=len(plan.channels))
+    if plan.classes is not None:
+        return classify(folder, cases, output, folds=folds, device=device, mirror=mirror is not False, restart=restart,
+                        progress=progress)  # fmt: skip
     previous = None if previous_stage_predictions is None else find_label_maps(previous_stage_predictions)
     region = Region(None if roi is None else _masks(roi, cases)) if body or roi is not None else None
     kind = detect_device(device).kind

@@ -27,7 +27,7 @@ class CasePrediction(Record):
     class_probabilities: dict[str, float] = {}
     """Classification: probability of each class."""
     saliency: Path | None = None
-    """Classification: where the network looked, 0 to 255 on the image's grid."""
+    """Classification: where the network looked, 0 to 255 on the image's grid; the same file as ``output``."""
     error: str | None = None
 
 

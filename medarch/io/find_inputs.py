@@ -20,7 +20,8 @@ def find_inputs(source: Path, *, channels: int) -> tuple[Case, ...]:
 
     In a folder, files ``CASE_0000`` to ``CASE_000N`` are the channels of one case if every file is of such a complete
     group; otherwise every file is a case named by its stem (with several channels: a 4D file). One file
-    ``CASE_0000`` stands for its group. Subfolders are not searched.
+    ``CASE_0000`` stands for its group. Subfolders are not searched. A dataset, a folder with dataset.json, stands for
+    its test cases.
 
     Args:
         source: the file, folder, or .csv/.json manifest (columns ``id``, ``image`` or ``image_<channel>``).
@@ -30,7 +31,9 @@ def find_inputs(source: Path, *, channels: int) -> tuple[Case, ...]:
         DatasetError: there is nothing to predict, channels are missing, or two files give one case id.
     """
     source = Path(source).absolute()
-    if source.is_dir():
+    if (source / "dataset.json").is_file():
+        cases = _test_cases(source)
+    elif source.is_dir():
         cases = _from_files(sorted(filter(is_volume_file, source.iterdir())), channels, source)
     elif source.suffix.lower() in (".csv", ".json") and source.is_file():
         cases = [row.case for row in read_manifest_rows(source).rows]
@@ -39,6 +42,17 @@ def find_inputs(source: Path, *, channels: int) -> tuple[Case, ...]:
     else:
         raise DatasetError(f"nothing at {source}", expected="a file, a folder or a manifest", fix="check the path")
     return tuple(sorted(cases, key=lambda case: _natural_key(case.id)))
+
+
+def _test_cases(folder: Path) -> list[Case]:
+    from medarch.io.take_inventory import take_inventory  # which finds the images of datasets by this module
+
+    cases = list(take_inventory(folder).dataset.test_cases)
+    if not cases:
+        raise DatasetError(
+            f"the dataset {folder} has no test cases", fix="name the folder that holds the images to predict"
+        )
+    return cases
 
 
 def _natural_key(text: str) -> list[tuple[int, str]]:
