@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from medarch.core.record import Record
 
@@ -46,6 +46,7 @@ class Summary(Record):
 class Evaluation(Record):
     """The seventh record of the data flow."""
 
+    main_measure: ClassVar[str] = "dsc"
     schema_version: Literal[1] = 1
     dataset: str
     predictions: str

@@ -31,6 +31,26 @@ class CasePrediction(Record):
     error: str | None = None
 
 
+class CaseEstimate(Record):
+    """What a case will probably cost on this machine."""
+
+    case: str
+    passes: int = 0
+    """Tiles times mirrored copies times networks; 0 for a file that cannot be read."""
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    """Of the process while it works on this case alone."""
+
+    def plus(self, other: CaseEstimate) -> CaseEstimate:
+        """The same case through several models, one after the other."""
+        return CaseEstimate(
+            case=self.case,
+            passes=self.passes + other.passes,
+            seconds=self.seconds + other.seconds,
+            peak_bytes=max(self.peak_bytes, other.peak_bytes),
+        )
+
+
 class Prediction(Record):
     """The sixth record of the data flow: a run over many cases."""
 

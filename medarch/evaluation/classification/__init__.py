@@ -1,0 +1,1 @@
+"""Measures of classifications. Imports ``core`` alone; no torch."""
