@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medarch.api.evaluate_classification import evaluate_classification, is_classification
 from medarch.api.find_labels import find_labels
 from medarch.api.progress import Progress
 
 if TYPE_CHECKING:
+    from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import EmptyPolicy, Evaluation
 
 
@@ -22,12 +24,12 @@ def evaluate(
     workers: int | None = None,
     output: Path | None = None,
     progress: Progress | None = None,
-) -> Evaluation:
+) -> Evaluation | ClassificationEvaluation:
     """Measure a folder of predictions against a folder of references; write ``evaluation.json`` and ``evaluation.csv``.
 
     Args:
         predictions: folder of label maps.
-        references: folder of label maps of the same names.
+        references: folder of label maps of the same names; of a classification the dataset, or a table of labels.
         dataset: a dataset (or its dataset.json record, or a plan.json) that names the labels; default the plan of the
             model that made the predictions.
         nsd_tolerance_mm: tolerance of the normalised surface distance.
@@ -36,6 +38,8 @@ def evaluate(
         output: where to write; default the predictions' folder.
         progress: called with cases done and all.
     """
+    if is_classification(predictions):
+        return evaluate_classification(predictions, references, dataset=dataset, output=output)
     from medarch.evaluation.evaluate import evaluate as measure
     from medarch.evaluation.write_tables import write_tables
 

@@ -55,6 +55,8 @@ def select(
     from medarch.evaluation.score_candidates import score_candidates
 
     home = PlanFolder.load(plan_folder)
+    if home.plan.classes is not None:
+        raise PlanError("select compares segmentations", expected="a plan of label maps", found=home.plan.task)
     chosen_folds = tuple(folds) if folds else _all_folds(home)
     names = _trained(home, chosen_folds)
     pairs = ensembles and len(names) > 1

@@ -15,6 +15,7 @@ from medarch.api.validate_fold import previous_stage_maps, validate_fold
 from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
+    from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import Evaluation
     from medarch.preprocessing.case_store import CaseStore
     from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
@@ -27,7 +28,7 @@ class TrainingResult:
 
     folder: Path
     model: Path
-    evaluation: Evaluation | None
+    evaluation: Evaluation | ClassificationEvaluation | None
 
 
 def train(
@@ -166,11 +167,11 @@ def _copy_model(source: Path, target: Path) -> None:
 
 
 def _write_card(home: PlanFolder, used: Plan, chosen: Configuration, model: Path) -> None:
-    from medarch.core.evaluation import Evaluation
+    from medarch.core.load_evaluation import load_evaluation
     from medarch.reporting.write_model_card import write_model_card
 
     scores = {
-        path.parent.parent.name: Evaluation.load(path)
+        path.parent.parent.name: load_evaluation(path)
         for path in sorted((home.folder / chosen.name).glob("fold_*/validation/evaluation.json"))
     }
     write_model_card(

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.progress import Progress
+from medarch.api.validate_classifier import validate_classifier
 from medarch.core.plan import Configuration
 
 if TYPE_CHECKING:
+    from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import Evaluation
     from medarch.preprocessing.case_store import CaseStore
     from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
@@ -25,7 +27,7 @@ def validate_fold(
     probabilities: bool,
     workers: int | None,
     progress: Progress | None = None,
-) -> Evaluation:
+) -> Evaluation | ClassificationEvaluation:
     """Predict and measure the validation cases of a trained fold, without postprocessing.
 
     Args:
@@ -39,6 +41,10 @@ def validate_fold(
         workers: processes for measuring.
         progress: of predicting.
     """
+    if home.plan.classes is not None:
+        return validate_classifier(
+            home, chosen, fold, classes=home.plan.classes, store=store, device=device, progress=progress
+        )
     from medarch.evaluation.evaluate import evaluate as measure
     from medarch.evaluation.write_tables import write_tables
     from medarch.inference.load_model import load_model

@@ -12,9 +12,13 @@ from medarch.cli.options import Json, Verbose, Workers
 
 
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps.", show_default=False)],
+    predictions: Annotated[Path, typer.Argument(help="Folder of predictions.", show_default=False)],
     references: Annotated[
-        Path, typer.Argument(help="Folder of reference label maps of the same names.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Folder of reference label maps of the same names; of a classification the dataset or labels.csv.",
+            show_default=False,
+        ),
     ],
     dataset: Annotated[
         Path | None,
@@ -32,12 +36,15 @@ def evaluate(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure predictions: DSC, NSD, HD95, ASSD and volume error with confidence intervals, per case and class."""
+    """Measure predictions: DSC, NSD, HD95, ASSD and volume error with confidence intervals, per case and class.
+
+    Of a classification: AUROC, AUPRC, accuracy, balanced accuracy, F1, calibration and the confusion matrix.
+    """
     if empty_policy not in ("medarch", "nnunet"):
         raise typer.BadParameter("--empty-policy is medarch or nnunet")
     with errors_told(as_json=json, verbose=verbose):
         from medarch import api
-        from medarch.evaluation.format_table import format_table
+        from medarch.evaluation.format_evaluation import format_evaluation
 
         with progress_bar("evaluate") as progress:
             result = api.evaluate(
@@ -53,6 +60,6 @@ def evaluate(
         if json:
             say_json(result.model_dump(mode="json"))
         else:
-            typer.echo(format_table(result))
+            typer.echo(format_evaluation(result))
         if any(row.status == "failed" for row in result.rows):
             raise typer.Exit(SOME_FAILED)

@@ -53,7 +53,8 @@ def train(
             )
         score = result.evaluation.mean() if result.evaluation else None
         if json:
-            say_json({"folder": str(result.folder), "model": str(result.model), "validation_dsc": score})
+            measure = result.evaluation.main_measure if result.evaluation else "dsc"
+            say_json({"folder": str(result.folder), "model": str(result.model), f"validation_{measure}": score})
             return
         if result.evaluation is not None:
             typer.echo((result.folder / "validation" / "evaluation.md").read_text())

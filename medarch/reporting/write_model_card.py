@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from medarch.core.classification_evaluation import ClassificationEvaluation
 from medarch.core.dataset import Dataset
 from medarch.core.evaluation import Evaluation, Interval
 from medarch.core.files import write_text
@@ -18,7 +19,7 @@ def write_model_card(
     plan: Plan,
     configuration: Configuration,
     dataset: Dataset,
-    scores: Mapping[str, Evaluation],
+    scores: Mapping[str, Evaluation | ClassificationEvaluation],
     software: Mapping[str, str],
 ) -> None:
     """Write ``MODEL_CARD.md`` and ``metrics.json`` into a model folder.
@@ -39,26 +40,27 @@ def write_model_card(
         for fold, evaluation in scores.items()
     }
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    measure = next((evaluation.main_measure for evaluation in scores.values()), Evaluation.main_measure)
     patch = "×".join(map(str, configuration.patch_voxels))
     lines = [
         f"# {plan.dataset}: {plan.name}, {configuration.name}",
         "",
         "A research model. Not a medical device; not for diagnosis.",
         "",
-        f"- Task: {plan.task} of {', '.join(plan.labels.foreground_names)}",
+        f"- Task: {plan.task} of {', '.join(plan.classes.names if plan.classes else plan.labels.foreground_names)}",
         f"- Input: {', '.join(plan.channels)}; any grid and orientation",
         f"- Network: {configuration.network.architecture}, "
-        f"features {'-'.join(map(str, configuration.network.features))}, "
-        f"patch {patch}, batch {configuration.batch_size}",
+        + (f"features {'-'.join(map(str, configuration.network.features))}, " if configuration.network.features else "")
+        + f"patch {patch}, batch {configuration.batch_size}",
         f"- Training data: {len(dataset.cases)} cases of {dataset.name}. Licence: {dataset.licence or 'not stated'}",
         "",
         "## Validation",
         "",
-        "| fold | class | DSC (95 % interval) | cases |",
+        f"| fold | class | {measure.upper()} (95 % interval) | cases |",
         "|---|---|---|---|",
         *(
-            f"| {fold.removeprefix('fold_')} | {summary.label} | {_interval(summary.measures['dsc'])} | "
-            f"{summary.measures['dsc'].used} / {summary.measures['dsc'].total} |"
+            f"| {fold.removeprefix('fold_')} | {summary.label} | {_interval(summary.measures[measure])} | "
+            f"{summary.measures[measure].used} / {summary.measures[measure].total} |"
             for fold, evaluation in scores.items()
             for summary in evaluation.summaries
         ),
