@@ -15,10 +15,14 @@ SEGMENTATION = sorted(name for name, entry in REGISTRY.items() if entry.task == 
 pytestmark = [pytest.mark.parametrize("architecture", SEGMENTATION), pytest.mark.parametrize("dim", [2, 3])]
 
 
+def small_plan_of(architecture, dim, **changes):
+    return small_network(architecture, dim=dim, in_channels=2, options=dict(REGISTRY[architecture].tiny), **changes)
+
+
 def network_of(architecture, dim, **changes):
     """A network away from its start, where some weights are 0 on purpose."""
     generator = torch.Generator().manual_seed(0)
-    network = build_network(small_network(architecture, dim=dim, in_channels=2, **changes))
+    network = build_network(small_plan_of(architecture, dim, **changes))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
@@ -29,14 +33,13 @@ def images(dim, batch=2):
     return torch.randn(batch, 2, *PATCH[dim], generator=torch.Generator().manual_seed(1))
 
 
-def test_training_gives_one_output_a_resolution_finest_first(architecture, dim):
-    plan = small_network(architecture, dim=dim)
+def test_training_gives_the_output_of_the_images_size_first_and_none_is_finer(architecture, dim):
     outputs = network_of(architecture, dim).train()(images(dim))
-    sides, expected = list(PATCH[dim]), []
-    for stride in plan.strides[:-1]:
-        sides = [side // step for side, step in zip(sides, stride, strict=True)]
-        expected.append((2, 3, *sides))
-    assert [tuple(output.shape) for output in outputs] == expected
+    outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+    assert all(output.shape[:2] == (2, 3) for output in outputs)
+    sizes = [tuple(output.shape[2:]) for output in outputs]
+    assert sizes[0] == PATCH[dim]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_without_deep_supervision_there_is_one_output(architecture, dim):
@@ -65,14 +68,19 @@ def test_weights_survive_a_file(architecture, dim, tmp_path):
     network, x = network_of(architecture, dim).eval(), images(dim)
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
     with torch.device("meta"):
-        again = build_network(small_network(architecture, dim=dim, in_channels=2))
+        again = build_network(small_plan_of(architecture, dim))
     again.load_state_dict(load_file(tmp_path / "weights.safetensors"), assign=True)
     assert torch.equal(again.eval()(x), network(x))
 
 
 def test_every_parameter_matters(architecture, dim):
     network = network_of(architecture, dim).double().train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            # With the statistics of the batch it takes shifts before it out again; with running ones it does not.
+            module.eval()
     outputs = network(images(dim).double())
+    outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
     sum((output * torch.randn_like(output)).sum() for output in outputs).backward()
     # A shift just before an instance norm is taken out again by it; nnU-Net has these biases, so its weights fit.
     without_effect = {id(block[0].bias) for block in network.modules() if isinstance(block, ConvBlock)}

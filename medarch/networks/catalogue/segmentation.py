@@ -90,7 +90,7 @@ def _composed() -> Iterator[Architecture]:
         settings={"encoder": "efficientnet_b0", "decoder": "unet"},
         paper=Paper("Baheti, Innani, Gajre, Talbar", 2020, "doi:10.1109/CVPRW50498.2020.00187"),
         checked_against="segmentation_models_pytorch",
-        tiny=_TINY_RESNET,
+        tiny={"encoder_options": {"width": 0.0625, "depth": 0.3}},
     )
 
 

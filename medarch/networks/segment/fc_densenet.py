@@ -61,9 +61,11 @@ class FCDenseNet(nn.Module):
             plan.dim,
             norm or ("batch" if paper else "instance"),
             (0.2 if paper else 0.0) if dropout is None else dropout,
+            # The paper's convolutions have biases, most of which the next normalisation takes out again.
+            bias=paper,
         )
         width = stem or (STEM if paper else 3 * growths[0])
-        self.stem = convolve(plan.in_channels, width, plan.kernels[0], bias=True)
+        self.stem = convolve(plan.in_channels, width, plan.kernels[0], bias=make.bias)
         self.down = nn.ModuleList()
         self.pools = nn.ModuleList()
         skips = []
@@ -140,16 +142,17 @@ def fc_densenet_topology(
 class _Maker:
     """Makes the layers of one network, which share dimensions, normalisation and dropout."""
 
-    def __init__(self, dim: Dim, norm: str, dropout: float) -> None:
+    def __init__(self, dim: Dim, norm: str, dropout: float, *, bias: bool) -> None:
         self.dim = dim
         self.norm = norm
         self.dropout = dropout
+        self.bias = bias
 
     def layer(self, width: int, out: int, kernel: Voxels) -> nn.Sequential:
         """Normalisation, ReLU, convolution, dropout."""
         drop = [nn.Dropout(self.dropout)] if self.dropout else []
         before = [normalisation(self.norm, width, self.dim), nn.ReLU()]
-        return nn.Sequential(*before, convolve(width, out, kernel, bias=True), *drop)
+        return nn.Sequential(*before, convolve(width, out, kernel, bias=self.bias), *drop)
 
     def transition_down(self, width: int, stride: Voxels) -> nn.Sequential:
         return nn.Sequential(*self.layer(width, width, (1,) * self.dim), MaxPool(stride, stride))
@@ -159,7 +162,15 @@ class _Maker:
         kernel = tuple(max(3, step) if step > 1 else 1 for step in stride)
         padding = tuple((size - step + 1) // 2 for size, step in zip(kernel, stride, strict=True))
         extra = tuple(step - size + 2 * pad for size, step, pad in zip(kernel, stride, padding, strict=True))
-        return transposed_convolution(self.dim)(width, width, kernel, stride, padding, extra)  # type: ignore[arg-type]
+        return transposed_convolution(self.dim)(
+            width,
+            width,
+            kernel,  # type: ignore[arg-type]
+            stride,  # type: ignore[arg-type]
+            padding,  # type: ignore[arg-type]
+            extra,  # type: ignore[arg-type]
+            bias=self.bias,
+        )
 
 
 class _DenseBlock(nn.Module):
