@@ -6,6 +6,7 @@ from medarch.api.check import check
 from medarch.api.compare import StudyOutcome, compare
 from medarch.api.ensemble import ensemble
 from medarch.api.environment import environment
+from medarch.api.estimate_prediction import estimate_prediction
 from medarch.api.evaluate import evaluate
 from medarch.api.export import export
 from medarch.api.find_model import find_model
@@ -28,6 +29,7 @@ __all__ = [
     "compare",
     "ensemble",
     "environment",
+    "estimate_prediction",
     "evaluate",
     "export",
     "find_model",

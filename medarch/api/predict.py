@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.classify import classify
-from medarch.api.find_model import SELECTION, find_model
+from medarch.api.find_model import find_model
+from medarch.api.load_models import load_models
 from medarch.api.progress import Progress
 from medarch.core.dataset import Case
 from medarch.core.errors import UsageError
 from medarch.core.plan import Plan
-from medarch.core.selection import Selection
 
 if TYPE_CHECKING:
     from medarch.core.prediction import Prediction
-
-
-FAST_STEP = 0.75
-"""Distance of tiles with ``fast``: 0.42 of the tiles in three dimensions."""
 
 
 def predict(
@@ -65,9 +61,6 @@ def predict(
         restart: predict every case again.
         progress: called with cases done and all.
     """
-    from medarch.inference.ensemble import Ensemble
-    from medarch.inference.load_model import Model, load_model
-    from medarch.inference.model_folder import ModelInfo
     from medarch.inference.predict_cases import predict_cases
     from medarch.inference.prediction_options import PredictionOptions
     from medarch.inference.region import Region
@@ -93,24 +86,13 @@ def predict(
                         progress=progress)  # fmt: skip
     previous = None if previous_stage_predictions is None else find_label_maps(previous_stage_predictions)
     region = Region(None if roi is None else _masks(roi, cases)) if body or roi is not None else None
-    kind = detect_device(device).kind
-    if fast:
-        folds = folds or ModelInfo.load(folder / "model.json").folds[:1]
-        mirror, step = bool(mirror), step or FAST_STEP
-
-    def load(one: Path, folds: Sequence[str] | None) -> Model:
-        return load_model(one, folds=folds, device=kind, precision=precision, previous_stage=previous is None)
-
-    loaded: Model | Ensemble
-    if model.name == SELECTION and model.is_file():
-        chosen = Selection.load(model)
-        members = [load(model.parent / name / "model", folds or chosen.folds) for name in chosen.winner]
-        loaded = Ensemble(tuple(members), chosen.postprocessing)
-    else:
-        loaded = load(folder, folds)
-    options = PredictionOptions(
-        mirror=mirror is not False,
+    loaded = load_models(
+        model, folds=folds, device=device, precision=precision, fast=fast, previous_stage=previous is None
+    )
+    options = PredictionOptions.chosen(
+        mirror=mirror,
         step=step,
+        fast=fast,
         probabilities=probabilities,
         postprocess=postprocess,
         keep_previous_stage=keep_previous_stage,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medarch.cli.console import SOME_FAILED, errors_told, print_table, progress_bar, say_json
 from medarch.cli.options import DeviceName, Json, Verbose
+
+if TYPE_CHECKING:
+    from medarch.core.prediction import CaseEstimate
 
 
 def predict(
@@ -59,7 +63,9 @@ def predict(
         bool, typer.Option("--keep-previous-stage", help="A cascade: also write what its earlier stage says.")
     ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Probe one case, print what each will cost in time and memory, stop.")
+    ] = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -72,7 +78,17 @@ def predict(
         from medarch import api
 
         if dry_run:
-            _list_cases(model, source, as_json=json)
+            estimates = api.estimate_prediction(
+                model,
+                source,
+                folds=folds.split(",") if folds else None,
+                device=device,
+                precision=precision,
+                mirror=mirror,
+                step=step,
+                fast=fast,
+            )
+            _print_estimates(estimates, as_json=json)
             return
         with progress_bar("predict") as progress:
             result = api.predict(
@@ -109,15 +125,19 @@ def predict(
             raise typer.Exit(SOME_FAILED)
 
 
-def _list_cases(model: Path, source: Path, *, as_json: bool) -> None:
-    from medarch import api
-    from medarch.core.plan import Plan
-    from medarch.io.find_inputs import find_inputs
-
-    plan = Plan.load(api.find_model(model) / "plan.json")
-    cases = find_inputs(source, channels=len(plan.channels))
+def _print_estimates(estimates: Sequence[CaseEstimate], *, as_json: bool) -> None:
     if as_json:
-        say_json([case.model_dump(mode="json") for case in cases])
-    else:
-        rows = [[case.id, ", ".join(path.name for path in case.images)] for case in cases]
-        print_table(f"{len(cases)} case(s) for {plan.dataset} {plan.name}", ["case", "files"], rows)
+        say_json([estimate.model_dump(mode="json") for estimate in estimates])
+        return
+    rows = [
+        [row.case, f"{row.passes}", f"{row.seconds:.1f}", f"{row.peak_bytes / 2**20:.0f}"]
+        if row.passes
+        else [row.case, "", "unreadable", ""]
+        for row in estimates
+    ]
+    seconds = sum(row.seconds for row in estimates)
+    print_table(
+        f"{len(estimates)} case(s), about {seconds:.0f} s in all",
+        ["case", "network passes", "seconds", "peak MiB"],
+        rows,
+    )

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from medarch.core.dataset import Case
 from medarch.core.errors import MedarchError
+from medarch.core.geometry import Geometry, Triple
 from medarch.core.plan import Configuration
 from medarch.io.read_geometry import read_geometry
+from medarch.preprocessing.target_grid import target_grid
 from medarch.preprocessing.way_to_network import way_to_network
 
 FLOAT_BYTES = 4
@@ -29,11 +31,13 @@ def case_bytes(case: Case, configurations: Sequence[Configuration]) -> int:
     voxels = math.prod(geometry.shape)
     total = voxels * (2 * FLOAT_BYTES * channels + 2)
     for configuration in configurations:
-        permutation, _ = way_to_network(geometry, configuration.preprocessing)
-        share = 1.0
-        for old, new in zip(
-            (geometry.spacing_mm[axis] for axis in permutation), configuration.preprocessing.spacing_mm, strict=True
-        ):
-            share *= 1.0 if new is None else old / new
-        total += round(voxels * share) * FLOAT_BYTES * channels
+        total += math.prod(network_shape(geometry, configuration)) * FLOAT_BYTES * channels
     return total
+
+
+def network_shape(geometry: Geometry, configuration: Configuration) -> Triple:
+    """Shape of a case on the network's grid, where nothing is cropped away."""
+    first, second, third = way_to_network(geometry, configuration.preprocessing)[0]
+    shape = (geometry.shape[first], geometry.shape[second], geometry.shape[third])
+    mm = geometry.spacing_mm
+    return target_grid(shape, (mm[first], mm[second], mm[third]), configuration.preprocessing)[1]

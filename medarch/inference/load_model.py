@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -61,6 +61,12 @@ class Model:
     def engine(self) -> str:
         """Name of the engines."""
         return self.engines[0].name
+
+    def with_engine(self, name: str) -> Model:
+        """The same model on other engines; an earlier stage keeps its own."""
+        if name == self.engine:
+            return self
+        return replace(self, engines=tuple(load_engine(name, network, self.device) for network in self.networks))
 
 
 def load_model(

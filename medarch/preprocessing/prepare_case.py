@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medarch.core.errors import PreprocessingError
-from medarch.core.geometry import Geometry, Triple
+from medarch.core.geometry import Geometry
 from medarch.core.plan import PreprocessingPlan
 from medarch.core.prepared import Box, PreparedCase
 from medarch.preprocessing.crop import nonzero_box
@@ -17,6 +17,7 @@ from medarch.preprocessing.normalise import normalise
 from medarch.preprocessing.resample import resample
 from medarch.preprocessing.resample_labels import resample_labels
 from medarch.preprocessing.separate_axis import separate_axis
+from medarch.preprocessing.target_grid import target_grid
 from medarch.preprocessing.way_to_network import way_to_network
 
 OUTSIDE = -1
@@ -71,7 +72,7 @@ def prepare_case(
     cropped_shape = (image.shape[1], image.shape[2], image.shape[3])
     old_mm = geometry.spacing_mm
     cropped_mm = (old_mm[permutation[0]], old_mm[permutation[1]], old_mm[permutation[2]])
-    spacing_mm, shape = _target_grid(cropped_shape, cropped_mm, recipe)
+    spacing_mm, shape = target_grid(cropped_shape, cropped_mm, recipe)
     coarse = separate_axis(cropped_mm, spacing_mm, ratio=recipe.separate_plane_ratio)
     if cropped_label is not None:
         cropped_label = resample_labels(
@@ -96,16 +97,6 @@ def prepare_case(
             coarse_order=recipe.coarse_order,
         ),
     )
-
-
-def _target_grid(
-    shape: Triple, spacing_mm: tuple[float, float, float], recipe: PreprocessingPlan
-) -> tuple[tuple[float, float, float], Triple]:
-    """Return the wanted spacing and the shape that keeps the extent, halves rounded to even as in Python."""
-    target = [old if new is None else new for old, new in zip(spacing_mm, recipe.spacing_mm, strict=True)]
-    # A single thin slice must not vanish among thick ones.
-    sizes = [max(1, round(old / new * size)) for old, new, size in zip(spacing_mm, target, shape, strict=True)]
-    return (target[0], target[1], target[2]), (sizes[0], sizes[1], sizes[2])
 
 
 def _mark_outside(image: np.ndarray, label: np.ndarray | None, recipe: PreprocessingPlan) -> np.ndarray | None:

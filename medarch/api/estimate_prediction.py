@@ -1,0 +1,41 @@
+"""What a prediction would cost on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medarch.api.find_model import find_model
+from medarch.api.load_models import load_models
+from medarch.core.errors import UsageError
+from medarch.core.plan import Plan
+from medarch.core.prediction import CaseEstimate
+
+
+def estimate_prediction(
+    model: Path,
+    source: Path,
+    *,
+    folds: Sequence[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    mirror: bool | None = None,
+    step: float | None = None,
+    fast: bool = False,
+) -> tuple[CaseEstimate, ...]:
+    """Predict seconds and peak memory of each case; arguments as in :func:`medarch.api.predict`.
+
+    Raises:
+        UsageError: the model is not one of a segmentation task.
+    """
+    from medarch.inference.estimate_cases import estimate_cases
+    from medarch.inference.prediction_options import PredictionOptions
+    from medarch.io.find_inputs import find_inputs
+
+    plan = Plan.load(find_model(model) / "plan.json")
+    if plan.task != "segmentation":
+        raise UsageError("no estimate for this task", expected="a segmentation model", found=plan.task)
+    cases = find_inputs(source, channels=len(plan.channels))
+    loaded = load_models(model, folds=folds, device=device, precision=precision, fast=fast)
+    options = PredictionOptions.chosen(mirror=mirror, step=step, fast=fast)
+    return estimate_cases(loaded.models, cases, options=options)

@@ -1,0 +1,187 @@
+"""The fastest engine whose labels are those of float32, found by trying."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medarch.core.plan import Device
+from medarch.inference.engines.engine import Engine
+from medarch.inference.engines.engine_choice import EngineChoice, EngineTrial, load_choice, save_choice, versions
+from medarch.inference.engines.load_engine import ENGINES, load_engine, multiplies_bf16
+from medarch.inference.engines.sample_tiles import sample_tiles, tile_corners_from_the_middle
+from medarch.inference.linear_head import LinearHead
+from medarch.inference.load_model import Model
+from medarch.inference.window import VOXELS_PER_PASS, Window
+
+LOWEST_DICE = 0.999
+"""With float32's labels, of every class: below, an engine is not chosen however fast it is."""
+SHARE = 0.1
+"""Of the time that a run is going to take, so much may go into trying engines."""
+FEWEST_TILES = 200
+"""Through a network, in a whole run: with fewer not even the first trial would pay."""
+COMPARED, LOOKED_AT = 3, 12
+"""Tiles with labels that are compared, and tiles looked at to find them."""
+RUNS = 3
+REFERENCE = "channels_last"
+COMPUTE = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+log = logging.getLogger(__name__)
+
+
+def choose_engine(
+    model: Model, image: np.ndarray, window: Window, *, cases: int, device: Device, precision: str = "auto"
+) -> str:
+    """Return the name of the engine for a run over ``cases`` cases like ``image``.
+
+    A choice is kept in the user's cache folder for the same weights, patch, device and versions. Engines are tried on
+    the first fold, the cheap ones first, as long as that takes no more than :data:`SHARE` of what the run will take.
+    Where the case has no labels nothing can be compared, and the model's engine is returned.
+
+    Args:
+        model: loaded with the engine to take if no other is found better.
+        image: ``(C, N0, N1, N2)``, a prepared case.
+        window: the tiling.
+        cases: how many are to be predicted.
+        device: what the model is on.
+        precision: ``auto``, or the only one wanted.
+    """
+    made_for = {
+        "model": model.sha256,
+        "patch": str(window.patch),
+        "device": f"{device.kind}: {device.name}",
+        "precision": precision,
+        **versions(),
+    }
+    kept = load_choice(made_for)
+    if kept is not None and not ENGINES[kept.engine].missing(model.device):
+        log.info("engine %s, as measured before", kept.engine)
+        return kept.engine
+    tiles = len(tile_corners_from_the_middle(image.shape[1:], window)) * len(window.flips) * len(model.networks) * cases
+    if tiles < FEWEST_TILES:
+        log.info("engine %s: not measured for %d tiles", model.engine, tiles)
+        return model.engine
+    return _Trials(model, image, window, tiles, made_for, precision).choose()
+
+
+class _Trials:
+    """One measurement."""
+
+    def __init__(
+        self, model: Model, image: np.ndarray, window: Window, tiles: int, made_for: dict[str, str], precision: str
+    ) -> None:
+        self.started = time.perf_counter()
+        self.model, self.tiles, self.made_for, self.precision = model, tiles, made_for, precision
+        self.samples = list(itertools.islice(sample_tiles(image, window), LOOKED_AT))
+        per_pass = VOXELS_PER_PASS[model.device.type] // math.prod(window.patch)
+        self.batch = max(1, min(per_pass, len(window.flips)))
+        self.head = LinearHead.of(model.networks[:1], classes=model.configuration.network.heads).to(model.device)
+
+    def choose(self) -> str:
+        usual = self._time(self.model.engines[0])
+        budget = SHARE * self.tiles * usual.seconds_per_tile
+        reference = self._reference()
+        if reference is None:
+            log.info("engine %s: the first case has no labels to compare engines by", self.model.engine)
+            return self.model.engine
+        trials, left_out = [], []
+        for name in _candidates(self.model.device, self.precision):
+            expected = ENGINES[name].preparation_s + (1 + RUNS) * self.batch * usual.seconds_per_tile
+            if time.perf_counter() - self.started + expected > budget:
+                left_out.append(name)
+            else:
+                trials += self._try(name, reference)
+        good = [trial for trial in trials if trial.dice is not None and trial.dice >= LOWEST_DICE]
+        if not good:
+            log.info("engine %s: no time to try others", self.model.engine)
+            return self.model.engine
+        best = min(good, key=lambda trial: trial.seconds_per_tile)
+        log.info("engine %s: %s", best.engine, "; ".join(_told(trial) for trial in trials))
+        if left_out:
+            log.info("not tried in a run this short: %s", ", ".join(left_out))
+        else:
+            save_choice(EngineChoice(made_for=self.made_for, engine=best.engine, trials=tuple(trials)))
+        return best.engine
+
+    def _reference(self) -> _Compared | None:
+        """Tiles with foreground and their labels in float32; None if there are none."""
+        engine = load_engine(REFERENCE, self.model.networks[0], self.model.device)
+        found: list[tuple[Tensor, np.ndarray]] = []
+        for tile in self.samples:
+            labels = self._labels(engine, tile)
+            if labels.any():
+                found.append((tile, labels))
+            if len(found) == COMPARED:
+                break
+        return _Compared([tile for tile, _ in found], [labels for _, labels in found]) if found else None
+
+    def _try(self, name: str, reference: _Compared) -> list[EngineTrial]:
+        try:
+            engine = load_engine(name, self.model.networks[0], self.model.device)
+            trial = self._time(engine)
+            labels = [self._labels(engine, tile) for tile in reference.tiles]
+        except Exception as error:  # noqa: BLE001 - another program's fault costs only its candidacy
+            log.warning("engine %s does not run this network: %s: %s", name, type(error).__name__, str(error)[:300])
+            return []
+        return [trial.model_copy(update={"dice": lowest_dice(labels, reference.labels)})]
+
+    def _time(self, engine: Engine) -> EngineTrial:
+        batch = self._tiles(engine, self.samples[0]).repeat_interleave(self.batch, 0)
+        seconds = []
+        for _ in range(1 + RUNS):
+            started = time.perf_counter()
+            engine(batch)
+            if self.model.device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - started)
+        return EngineTrial(
+            engine=engine.name, seconds_per_tile=min(seconds[1:]) / self.batch, first_run_s=seconds[0], dice=None
+        )
+
+    def _tiles(self, engine: Engine, tile: Tensor) -> Tensor:
+        return tile.to(device=self.model.device, dtype=engine.dtype)
+
+    @torch.inference_mode()
+    def _labels(self, engine: Engine, tile: Tensor) -> np.ndarray:
+        features = engine(self._tiles(engine, tile))[0].float()
+        return self.model.task.decode(self.head.logits(features.movedim(0, -1)).movedim(-1, 0).cpu().numpy())
+
+
+@dataclass(frozen=True)
+class _Compared:
+    tiles: list[Tensor]
+    """``(1, C, *patch)`` each."""
+    labels: list[np.ndarray]
+    """``(*patch)`` each, of float32."""
+
+
+def lowest_dice(found: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
+    """The lowest Dice of all labels that occur in either, over all tiles together; 1 if none does."""
+    pairs = list(zip(found, reference, strict=True))
+    size = 1 + max(int(array.max()) for pair in pairs for array in pair)
+    both, sizes = np.zeros(size), np.zeros(size)
+    for mine, other in pairs:
+        both += np.bincount(mine[mine == other], minlength=size)
+        sizes += np.bincount(mine.ravel(), minlength=size) + np.bincount(other.ravel(), minlength=size)
+    occur = np.flatnonzero(sizes[1:]) + 1
+    return float((2 * both[occur] / sizes[occur]).min()) if len(occur) else 1.0
+
+
+def _candidates(device: torch.device, precision: str) -> list[str]:
+    names = [name for name, entry in ENGINES.items() if not entry.missing(device)]
+    if precision != "auto":
+        names = [name for name in names if ENGINES[name].compute == COMPUTE[precision]]
+    elif not multiplies_bf16(device):
+        names = [name for name in names if ENGINES[name].compute != torch.bfloat16]
+    return sorted(names, key=lambda name: ENGINES[name].preparation_s)
+
+
+def _told(trial: EngineTrial) -> str:
+    return f"{trial.engine} {trial.seconds_per_tile:.3g} s a tile, Dice {trial.dice:.5f}"

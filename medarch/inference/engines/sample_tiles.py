@@ -1,0 +1,46 @@
+"""Tiles of a case, the middle of it first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medarch.inference.tiles import tile_starts
+from medarch.inference.window import Window
+
+
+def tile_corners_from_the_middle(shape: Sequence[int], window: Window) -> list[tuple[int, ...]]:
+    """Corners of all tiles of a case, sorted by their distance from the middle; a 2D window has tiles of one plane."""
+    patch = _patch(shape, window)
+    flat = len(window.patch) < len(shape)
+    axes = [
+        tile_starts(max(size, side), side, step=1.0 if flat and number == 0 else window.step)
+        for number, (size, side) in enumerate(zip(shape, patch, strict=True))
+    ]
+
+    def distance(corner: tuple[int, ...]) -> float:
+        return sum(
+            ((start + side / 2) / max(size, side) - 0.5) ** 2
+            for start, side, size in zip(corner, patch, shape, strict=True)
+        )
+
+    return sorted(itertools.product(*axes), key=distance)
+
+
+def sample_tiles(image: np.ndarray, window: Window) -> Iterator[Tensor]:
+    """Yield ``(1, C, *patch)`` float32 tiles of ``(C, N0, N1, N2)``, padded with zeros where the case is smaller."""
+    patch = _patch(image.shape[1:], window)
+    missing = [max(0, side - size) for side, size in zip(patch, image.shape[1:], strict=True)]
+    padded = np.pad(image, [(0, 0), *((more // 2, more - more // 2) for more in missing)])
+    for corner in tile_corners_from_the_middle(image.shape[1:], window):
+        place = tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))
+        tile = torch.from_numpy(np.ascontiguousarray(padded[(slice(None), *place)], dtype=np.float32))
+        yield tile.reshape(1, len(image), *window.patch)
+
+
+def _patch(shape: Sequence[int], window: Window) -> tuple[int, ...]:
+    return (1,) * (len(shape) - len(window.patch)) + tuple(window.patch)

@@ -1,0 +1,44 @@
+"""What a dry run says, against what the run counts."""
+
+import json
+
+import nibabel as nib
+from typer.testing import CliRunner
+from untrained_model import AFFINE, smooth_noise
+
+from medarch import api
+from medarch.cli.app import app
+from medarch.inference.engines.torch_engine import TorchEngine
+
+OPTIONS = {"device": "cpu", "precision": "float32"}
+
+
+def test_passes_are_those_of_the_run_and_larger_cases_cost_more(model_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, side in enumerate((18, 40, 64)):
+        nib.save(nib.Nifti1Image(smooth_noise((side, 20, 12), seed=number), AFFINE), folder / f"case_{number}.nii.gz")
+    (folder / "case_3.nii.gz").write_bytes(b"\x1f\x8bnothing")
+    rows = api.estimate_prediction(model_folder, folder, mirror=False, **OPTIONS)
+    assert [row.case for row in rows] == [f"case_{number}" for number in range(4)]
+    tiles = []
+    call = TorchEngine.__call__
+    monkeypatch.setattr(TorchEngine, "__call__", lambda this, batch: tiles.append(len(batch)) or call(this, batch))
+    api.predict(model_folder, folder, tmp_path / "out", mirror=False, **OPTIONS)
+    assert sum(row.passes for row in rows) == sum(tiles)
+    assert rows[3].passes == 0
+    assert 0 < rows[0].seconds < rows[1].seconds < rows[2].seconds
+    assert 0 < rows[0].peak_bytes < rows[2].peak_bytes
+    mirrored = api.estimate_prediction(model_folder, folder, **OPTIONS)
+    fast = api.estimate_prediction(model_folder, folder, fast=True, **OPTIONS)
+    assert mirrored[2].passes > rows[2].passes > fast[2].passes
+
+
+def test_the_command_line_prints_it_and_writes_nothing(model_folder, images, tmp_path):
+    command = ["predict", str(model_folder), str(images), str(tmp_path / "out"), "--dry-run", "--device", "cpu"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    assert "4 case(s), about" in shown.stdout
+    rows = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert [row["case"] for row in rows] == [f"case_{number}" for number in range(4)]
+    assert not (tmp_path / "out").exists()
