@@ -29,8 +29,11 @@ def report(
         predictions: an evaluated folder of predictions to show instead of the fold's validation.
         target: default ``WORKSPACE/DATASET/report.html``.
     """
+    from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import Evaluation
+    from medarch.core.load_evaluation import load_evaluation
     from medarch.core.prediction import Prediction
+    from medarch.reporting.classification.write_classification_report import write_classification_report
     from medarch.reporting.write_report import write_report
 
     home = PlanFolder.load(plan_folder)
@@ -38,9 +41,22 @@ def report(
     run = home.fold_folder(chosen.name, fold)
     shown = predictions or run / "validation"
     has_scores = (shown / "evaluation.json").exists()
-    evaluation = Evaluation.load(shown / "evaluation.json") if has_scores else None
+    evaluation = load_evaluation(shown / "evaluation.json") if has_scores else None
     has_cases = (shown / "predictions.json").exists()
     rows = Prediction.load(shown / "predictions.json").cases if has_cases else ()
+    if home.plan.classes is not None:
+        return write_classification_report(
+            target or home.room.folder / "report.html",
+            plan=home.plan,
+            fingerprint=home.fingerprint(),
+            configuration=chosen.name,
+            training_log=run / "log.csv" if (run / "log.csv").exists() else None,
+            evaluation=evaluation if isinstance(evaluation, ClassificationEvaluation) else None,
+            images={row.case: row.images[0] for row in rows},
+            saliency={row.case: row.saliency for row in rows if row.saliency is not None},
+            environment=environment(),
+        )
+    evaluation = evaluation if isinstance(evaluation, Evaluation) else None
     return write_report(
         target or home.room.folder / "report.html",
         plan=home.plan,

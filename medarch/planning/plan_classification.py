@@ -40,7 +40,7 @@ PERCENTILE = 95
 SIDE_STEP = 4
 SMALLEST_SIDE = 16
 BATCH = 16
-ENOUGH_PASSES = 40
+ENOUGH_PASSES = 15
 """A budgeted run should see every case so often; below, width is given up, then resolution."""
 COARSER = 2 ** (1 / 3)
 """A spacing so many times larger halves the voxels."""

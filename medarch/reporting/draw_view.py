@@ -58,7 +58,7 @@ def draw_view(case: DisplayCase, view: View, plane: Plane, *, labels: LabelSchem
 
     spacing = case.geometry.spacing_mm
     pixel_mm = (spacing[plane.columns], spacing[plane.rows])
-    image, outlines = _axes(view, plane), _axes(view, plane)
+    image, outlines = view_axes(view, plane), view_axes(view, plane)
     grey = cut(case.image)
     black, white = grey_window(case, view)
     extent = (0, grey.shape[1] * pixel_mm[0], grey.shape[0] * pixel_mm[1], 0)
@@ -67,7 +67,7 @@ def draw_view(case: DisplayCase, view: View, plane: Plane, *, labels: LabelSchem
     for array, style in ((case.reference, 0), (case.prediction, 1)):
         if array is not None:
             _outline(outlines, cut(array), style, labels=labels, pixel_mm=pixel_mm)
-    return Picture(_png(image, "L"), _png(outlines, "RGBA"))
+    return Picture(view_png(image, "L"), view_png(outlines, "RGBA"))
 
 
 def grey_window(case: DisplayCase, view: View) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def grey_window(case: DisplayCase, view: View) -> tuple[float, float]:
     return float(black), float(max(white, black + 1e-6))
 
 
-def _axes(view: View, plane: Plane) -> Any:
+def view_axes(view: View, plane: Plane) -> Any:
     """Axes that fill a square figure, in millimetres, rows downwards."""
     from matplotlib.figure import Figure
 
@@ -142,7 +142,8 @@ def _furnish(axes: Any, plane: Plane, edge_mm: float) -> None:
     )  # fmt: skip
 
 
-def _png(axes: Any, mode: str) -> bytes:
+def view_png(axes: Any, mode: str) -> bytes:
+    """Return a figure as PNG, grey (``L``) or with transparency (``RGBA``)."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image

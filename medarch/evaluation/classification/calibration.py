@@ -62,4 +62,5 @@ def reliability(confidences: np.ndarray, came_true: np.ndarray) -> tuple[Reliabi
 
 
 def _bins(confidences: np.ndarray) -> np.ndarray:
-    return np.minimum((confidences * BINS).astype(int), BINS - 1)
+    places: np.ndarray = np.minimum((confidences * BINS).astype(int), BINS - 1)
+    return places

@@ -30,9 +30,8 @@ def fingerprint_section(fingerprint: Fingerprint | None, plan: Plan) -> Section:
         paragraph(text),
         tag("h3", "Grids"),
         _grids(cases),
-        tag("h3", "Volumes"),
-        _volumes(cases, plan),
-        tag("h3", "Intensities inside the foreground"),
+        *_content(fingerprint, plan),
+        tag("h3", f"Intensities {'of voxels that are not 0' if plan.classes else 'inside the foreground'}"),
         _intensities(fingerprint, plan),
     )
     return Section("dataset", "Dataset", body)
@@ -52,6 +51,14 @@ def _grids(cases: tuple[CaseFingerprint, ...]) -> Html:
     for axis, name in enumerate("ijk"):
         rows.append([f"Spacing along {name}, mm", *_spread([case.spacing_mm[axis] for case in cases])])
     return table(["File axis", *SPREAD], rows, numbers=(1, 2, 3))
+
+
+def _content(fingerprint: Fingerprint, plan: Plan) -> list[Html]:
+    """Volumes of what is segmented, or cases of each class."""
+    if plan.classes is None:
+        return [tag("h3", "Volumes"), _volumes(fingerprint.cases, plan)]
+    rows = [[name, number_cell(str(count))] for name, count in fingerprint.class_counts.items()]
+    return [tag("h3", "Classes"), table(["Class", "Cases"], rows, numbers=(1,))]
 
 
 def _volumes(cases: tuple[CaseFingerprint, ...], plan: Plan) -> Html:

@@ -91,11 +91,19 @@ def _settings(plan: Plan, configuration: Configuration) -> list[list[str]]:
         ("Foreground patches", f"{training.foreground_share * 100:.0f} %"),
         ("Batch Dice", "yes" if configuration.batch_dice else "no"),
         ("Augmentation", augmentation.preset + (", in slices only" if augmentation.dummy_2d else "")),
+        *_classes(plan, configuration),
         ("Seed", str(training.seed)),
         ("Inference step", f"{configuration.inference.step:g} of the patch"),
         ("Mirroring at inference", _axes(configuration.inference.mirror_axes)),
     ]
     return [list(setting) for setting in settings]
+
+
+def _classes(plan: Plan, configuration: Configuration) -> list[tuple[str, str]]:
+    weights = configuration.training.class_weights
+    if plan.classes is None or not weights:
+        return []
+    return [("Class weights", ", ".join(f"{n} {w:g}" for n, w in zip(plan.classes.names, weights, strict=True)))]
 
 
 def _axes(axes: Sequence[int]) -> str:

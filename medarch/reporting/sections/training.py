@@ -15,6 +15,7 @@ from medarch.reporting.write_number import write_number
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
 THEME = (
     f"<style>svg{{color:{INK}}}@media (prefers-color-scheme:dark){{svg{{color:#dfe4ea}}}}"
@@ -44,15 +45,19 @@ def training_section(training_log: Path | None) -> Section:
 
 
 def _picture(panel: Panel, log: dict[str, np.ndarray]) -> Html:
-    """One panel as an SVG picture whose ink follows light and dark."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.0, 3.0), layout="constrained", facecolor="none")
     axes = figure.subplots()
     axes.set_facecolor("none")
     draw_panel(axes, panel, log)
+    return svg_picture(figure, alt=f"{panel.title} over epochs", width=384, height=288)
+
+
+def svg_picture(figure: Figure, *, alt: str, width: int, height: int) -> Html:
+    """Return a figure as an SVG picture whose ink follows light and dark."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     drawing = stream.getvalue().replace(INK, "currentColor").replace("<defs>", THEME + "<defs>", 1)
     source = "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
-    return tag("img", src=source, alt=f"{panel.title} over epochs", width=384, height=288)
+    return tag("img", src=source, alt=alt, width=width, height=height)
