@@ -12,6 +12,9 @@ from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan, Reason
 from medarch.planning.read_changes import read_changes
 
+OPEN = "network.options."
+"""Names here are the architecture's own; it says which it has not."""
+
 
 def apply_changes(plan: Plan, path: Path) -> Plan:
     """Return the plan with every configuration changed as the file says, and a reason that names the file.
@@ -49,7 +52,7 @@ def apply_changes(plan: Plan, path: Path) -> Plan:
 def _merge(values: dict[str, Any], changes: dict[str, Any], *, where: str, key: str) -> dict[str, Any]:
     merged = dict(values)
     for name, value in changes.items():
-        if name not in values:
+        if name not in values and key != OPEN:
             near = difflib.get_close_matches(str(name), values, n=1)
             raise PlanError(
                 f"{where}: a configuration has no {key}{name}",
@@ -57,7 +60,7 @@ def _merge(values: dict[str, Any], changes: dict[str, Any], *, where: str, key: 
                 found=str(name),
                 fix=f"did you mean {key}{near[0]}?" if near else "use one of those",
             )
-        nested = isinstance(value, dict) and isinstance(values[name], dict)
+        nested = isinstance(value, dict) and isinstance(values.get(name), dict)
         merged[name] = _merge(values[name], value, where=where, key=f"{key}{name}.") if nested else value
     return merged
 
