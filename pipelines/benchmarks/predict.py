@@ -1,6 +1,6 @@
 """Prediction of large volumes with many classes: medarch against nnU-Net and MONAI, in time and memory.
 
-    python pipelines/benchmarks/predict.py [--only nnunet|long|monai] [--classes 118]
+    python pipelines/benchmarks/predict.py [--only nnunet|long|monai|scaling] [--classes 118]
 
 - nnunet: a CT of 244×202×224 voxels at 1.5 mm, a network of 118 classes at 3 mm with random weights (nnU-Net's own,
   taken over by `medarch import`), no flips; `nnUNetv2_predict_from_modelfolder -npp 1 -nps 1` against `medarch
@@ -10,6 +10,9 @@
   computed.
 - monai: the network alone on the 3 mm volume, tiles blended and decided, against MONAI's sliding window, plain and
   buffered, for 3 and 118 classes.
+- scaling: 1, 2, 4 and 8 of these volumes behind each other, 2, 20 and 118 classes.
+
+What `medarch predict --dry-run` said before the first two is printed beside what they took.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ GIB = 2**30
 def main() -> None:
     options = parse_arguments()
     if options.worker:
-        work(options.worker, options.classes, options.scratch)
+        work(options.worker, options.classes, options.times, options.scratch)
         return
     peer = find_peer(options.peer_python)
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="predict-"))
@@ -49,16 +52,19 @@ def main() -> None:
         long_volume(peer, scratch, options.classes)
     if options.only in (None, "monai"):
         against_monai(scratch, options.runs)
+    if options.only in (None, "scaling"):
+        scaling(scratch)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["nnunet", "long", "monai"])
+    parser.add_argument("--only", choices=["nnunet", "long", "monai", "scaling"])
     parser.add_argument("--classes", type=int, default=118)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peer-python", type=Path)
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--worker", choices=["medarch", "monai", "monai buffered"], help="used by itself")
+    parser.add_argument("--worker", choices=["medarch", "monai", "monai buffered", "scaling"], help="used by itself")
+    parser.add_argument("--times", type=int, default=1, help="used by itself")
     return parser.parse_args()
 
 
@@ -79,6 +85,7 @@ def against_nnunet(peer: Path, scratch: Path, classes: int, runs: int) -> None:
         theirs.append(measure(command, log=scratch / "theirs.log", env=peer_environment(scratch)))
         print(f"medarch {ours[-1].wall_s:.1f} s, nnU-Net {theirs[-1].wall_s:.1f} s", flush=True)
     print_table(ours, theirs, ours_name="medarch", theirs_name="nnU-Net")
+    print_estimate(model, inputs, ours[-1])
     exact = scratch / "theirs_float32"
     if not exact.exists():
         exact.mkdir()
@@ -102,6 +109,7 @@ def long_volume(peer: Path, scratch: Path, classes: int) -> None:
         tiled = np.tile(fine, [-(-size // side) for size, side in zip(LONG, fine.shape, strict=True)])
         write_volume(inputs / "ct_0000.nii.gz", tiled[tuple(map(slice, LONG))], 0.8)
     cost = predict_ours(model, inputs, scratch / "ours_long", scratch)
+    print_estimate(model, inputs, cost)
     need = (2 * classes + 8) * np.prod(LONG, dtype=float)
     print(f"{'×'.join(map(str, LONG))}, {classes} classes: {cost.wall_s:.1f} s, peak {cost.peak_bytes / GIB:.2f} GiB")
     print(f"nnU-Net's float16 logits and one float64 channel at that size: {need / GIB:.1f} GiB and more")
@@ -127,8 +135,26 @@ def against_monai(scratch: Path, runs: int) -> None:
         print(f"equal labels: {', '.join(f'{(labels[0] == other).mean():.6f}' for other in labels[1:])}", flush=True)
 
 
-def work(name: str, classes: int, scratch: Path) -> None:
+def scaling(scratch: Path) -> None:
+    """Time and memory of streaming and decoding onto a grid twice as fine; image and label map not counted."""
+    print(f"\n{'volumes':>8}{'classes':>9}{'seconds':>10}{'s a volume':>12}{'MB above image and labels':>27}")
+    for classes in (2, 20, 118):
+        for times in (1, 2, 4, 8):
+            command = [sys.executable, __file__, "--worker", "scaling", "--classes", str(classes)]
+            command += ["--times", str(times), "--scratch", scratch]
+            log = scratch / "worker.log"
+            measure(command, log=log, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
+            found = json.loads(log.read_text().splitlines()[-1])
+            each = found["seconds"] / times
+            print(
+                f"{times:>8}{classes:>9}{found['seconds']:>10.2f}{each:>12.2f}{found['bytes'] / 1e6:>27.0f}", flush=True
+            )
+
+
+def work(name: str, classes: int, times: int, scratch: Path) -> None:
     """One way to get a label map on the network's grid; prints its seconds, weights and image not counted."""
+    import resource
+
     import torch
 
     from medarch.core.plan import NetworkPlan
@@ -141,43 +167,63 @@ def work(name: str, classes: int, scratch: Path) -> None:
     )  # fmt: skip
     network = build_network(plan).eval()
     image = torch.from_numpy((read(CT).astype(np.float32).clip(-1000, 1000) / 400).transpose(2, 1, 0).copy())[None]
-    run = ours if name == "medarch" else monai(buffered=name == "monai buffered")
+    image = torch.cat([image] * times, dim=1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with torch.inference_mode():
         started = time.perf_counter()
-        labels = run(network, image, classes)
+        if name == "scaling":
+            labels = ours(network, image, classes, zoom=2)
+        elif name == "medarch":
+            labels = ours(network, image, classes)
+        else:
+            labels = monai(buffered=name == "monai buffered")(network, image, classes)
         seconds = time.perf_counter() - started
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before - labels.nbytes
     np.save(scratch / f"{name}_{classes}.npy", labels)
-    print(json.dumps({"seconds": seconds}))
+    print(json.dumps({"seconds": seconds, "bytes": taken}))
 
 
-def ours(network: Any, image: Any, classes: int) -> np.ndarray:
-    """Features streamed, labels decided slab by slab."""
+def ours(network: Any, image: Any, classes: int, zoom: int = 1) -> np.ndarray:
+    """Features streamed, labels decided block by block on a grid ``zoom`` times finer, as `medarch predict` does."""
     import torch
 
+    from medarch.core.geometry import Geometry
+    from medarch.core.labels import LabelScheme
+    from medarch.core.prepared import PreparedCase
     from medarch.inference.engines.load_engine import load_engine
+    from medarch.inference.label_assembler import LabelAssembler
     from medarch.inference.linear_head import LinearHead
     from medarch.inference.stream_features import stream_features
     from medarch.inference.window import Window
 
+    shape = tuple(image.shape[1:])
+    fine = tuple(side * zoom for side in shape)
+    record = PreparedCase(
+        id="ct", geometry=Geometry.from_array(fine, np.eye(4)), permutation=(0, 1, 2), flips=(False,) * 3,
+        full_shape=fine, crop=tuple((0, side) for side in fine), cropped_shape=fine, shape=shape,
+        cropped_spacing_mm=(3.0 / zoom,) * 3, spacing_mm=(3.0,) * 3,
+    )  # fmt: skip
+    labels = LabelScheme(labels={"background": 0} | {f"class{value}": value for value in range(1, classes)})
     engine = load_engine("channels_last", network, torch.device("cpu"))
     head = LinearHead.of([network], classes=classes)
-    labels = np.zeros(image.shape[1:], np.uint8)
+    assembler = LabelAssembler(head, labels, record)
     for slab in stream_features([engine], head, image, window=Window(PATCH)):
-        where: list[Any] = [slice(None)] * 3
-        where[slab.axis] = slice(slab.start, slab.start + slab.features.shape[slab.axis + 1])
-        labels[tuple(where)] = head.logits(slab.features.movedim(0, -1)).argmax(-1).numpy()
-    return labels
+        assembler.add(slab)
+    return assembler.result
 
 
 def monai(*, buffered: bool) -> Any:
-    """MONAI's sliding window as its users call it."""
+    """MONAI's sliding window. Its own Gaussian is cut off at 1e-3, far from the centre both tiles of a voxel count the
+    same; with ours in its place label maps can be compared."""
 
     def run(network: Any, image: Any, classes: int) -> np.ndarray:
         from monai.inferers import sliding_window_inference
 
+        from medarch.inference.tiles import gaussian_weights
+
         options = {"buffer_steps": 1, "buffer_dim": -1} if buffered else {}
         logits = sliding_window_inference(
-            image[None], PATCH, 1, network, overlap=0.5, mode="gaussian", sigma_scale=0.125, **options
+            image[None], PATCH, 1, network, overlap=0.5, roi_weight_map=gaussian_weights(PATCH), **options
         )
         found: np.ndarray = logits[0].argmax(0).numpy().astype(np.uint8)
         return found
@@ -201,6 +247,15 @@ def predict_ours(model: Path, inputs: Path, output: Path, scratch: Path) -> Cost
     return measure(
         [program, "predict", model, inputs, output, "--device", "cpu", "--no-mirror"], log=scratch / "ours.log"
     )
+
+
+def print_estimate(model: Path, inputs: Path, cost: Cost) -> None:
+    """What the dry run says of the same command; starting the program is no part of it."""
+    program = Path(sys.executable).parent / "medarch"
+    command = [program, "predict", model, inputs, "unused", "--device", "cpu", "--no-mirror", "--dry-run", "--json"]
+    (row,) = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print(f"dry run: {row['seconds']:.1f} s and {row['peak_bytes'] / GIB:.2f} GiB; ", end="")
+    print(f"measured, with start-up: {cost.wall_s:.1f} s and {cost.peak_bytes / GIB:.2f} GiB")
 
 
 def resampled(spacing_mm: float) -> np.ndarray:
