@@ -214,7 +214,8 @@ def ours(network: Any, image: Any, classes: int, zoom: int = 1) -> np.ndarray:
 
 def monai(*, buffered: bool) -> Any:
     """MONAI's sliding window. Its own Gaussian is cut off at 1e-3, far from the centre both tiles of a voxel count the
-    same; with ours in its place label maps can be compared."""
+    same; with ours in its place label maps can be compared.
+    """
 
     def run(network: Any, image: Any, classes: int) -> np.ndarray:
         from monai.inferers import sliding_window_inference
