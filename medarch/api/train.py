@@ -40,6 +40,7 @@ def train(
     epochs: int | None = None,
     time_budget_s: float | None = None,
     seed: int | None = None,
+    pretrained: Path | None = None,
     restart: bool = False,
     validate: bool = True,
     probabilities: bool = False,
@@ -59,6 +60,9 @@ def train(
         epochs: in place of the plan's.
         time_budget_s: in place of the plan's.
         seed: in place of the plan's.
+        pretrained: weights to start from: a file of torchvision, timm or medarch (2D ones become 3D), or a medarch
+            model folder. ``training.frozen_stages`` and ``training.layer_decay`` of the plan say how fast which part
+            of the network then learns.
         restart: forget an earlier run of this fold.
         validate: predict and evaluate the validation cases at the end.
         probabilities: keep the class probabilities of the validation cases (``medarch select`` uses them).
@@ -67,6 +71,7 @@ def train(
 
     Raises:
         TrainingError: a cascade's first stage has not been cross-validated, or the folder belongs to another plan.
+        ModelError: the weights of ``pretrained`` cannot be read, or are not those of the plan's network.
     """
     from medarch.planning.detect_device import detect_device
     from medarch.training.train_fold import Fold, train_fold
@@ -89,7 +94,7 @@ def train(
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
     maps = previous_stage_maps(home, chosen, fold)
     previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
-    run = Fold(folder, split.train, split.val, previous, _targets(home))
+    run = Fold(folder, split.train, split.val, previous, _targets(home), pretrained)
     train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart)
     from medarch.reporting.draw_curves import draw_curves
 

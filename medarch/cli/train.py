@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,10 @@ def train(
         str | None, typer.Option("--time-budget", "-t", help="In place of the plan's: 15m, 2h.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the plan's.")] = None,
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(help="Weights to start from: .safetensors or .pth of torchvision, timm, medarch; a model folder."),
+    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Forget an earlier run of this fold; default: go on.")
     ] = False,
@@ -45,6 +50,7 @@ def train(
                 epochs=epochs,
                 time_budget_s=seconds(time_budget),
                 seed=seed,
+                pretrained=pretrained,
                 restart=restart,
                 validate=validate,
                 probabilities=probabilities,

@@ -127,6 +127,10 @@ class TrainingPlan(Record):
     class_weights: tuple[float, ...] = ()
     """Classification: what each class counts in the loss and in the decision, so that rare classes are not passed
     over; empty: all alike."""
+    frozen_stages: int = 0
+    """So many stages of the encoder keep the weights they start from (``--pretrained``)."""
+    layer_decay: float = 1.0
+    """Learning rate of each stage of the encoder as a share of that of the stage behind it."""
     accumulate: int = 1
     seed: int = 20240
     augmentation: AugmentationPlan = AugmentationPlan()

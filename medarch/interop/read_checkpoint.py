@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from medarch.core.errors import ModelError
-
-
-class _Inert:
-    """Stands in for a numpy value: takes whatever it is made from, and is nothing."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, _: object) -> None:
-        pass
-
+from medarch.training.load_untrusted import load_untrusted
 
 ALLOWED = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 """What stock checkpoints hold besides tensors and plain containers: the training log's numpy numbers (numpy 1 and 2).
 They are of no use here, so that not even numpy is called for them."""
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    ImportError,
-    MemoryError,
-    struct.error,
-    zipfile.BadZipFile,
-)
-"""What torch raises on files that are no checkpoints, or damaged ones."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +37,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ModelError: the file is missing, damaged or no checkpoint, or its pickle names anything a stock checkpoint does
             not need; nothing of it is executed then.
     """
-    try:
-        with torch.serialization.safe_globals([(_Inert, name) for name in ALLOWED]):  # type: ignore[arg-type]
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    content = load_untrusted(
+        path,
+        ignored=ALLOWED,
+        maker="nnU-Net's trainers",
+        cure="a genuine model can be saved again with nnU-Net",
+    )
     if not isinstance(content, Mapping):
         raise _no_checkpoint(path, f"a pickled {type(content).__name__}")
     missing = [key for key in ("network_weights", "init_args", "trainer_name") if key not in content]
@@ -110,26 +79,4 @@ def _no_checkpoint(path: Path, found: str) -> ModelError:
         expected="a dictionary with network_weights, init_args (with configuration) and trainer_name",
         found=found,
         fix="give the folder that nnUNetv2_train wrote",
-    )
-
-
-def _unreadable(path: Path, error: Exception) -> ModelError:
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        return ModelError(f"cannot read {path}", found=error.strerror or str(error), fix="check the path")
-    text = str(error)
-    named = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"unrecognized function ([^\n]+)", text)
-    built = re.search(r"(?:but got|Can only [^\n]*?)(<class [^>]+>)", text)
-    if named or built or "TorchScript" in text:
-        refused = next((match.group(1) for match in (named, built) if match), "a TorchScript archive")
-        return ModelError(
-            f"{path} was refused: its pickle wants to use {refused}",
-            expected="tensors, numbers, text and containers only, as nnU-Net's trainers write them",
-            found=refused,
-            fix="nothing of it was executed. Ask who made the file; a genuine model can be saved again with nnU-Net",
-        )
-    return ModelError(
-        f"{path} cannot be read as a checkpoint",
-        expected="a complete file written by torch.save",
-        found=f"{type(error).__name__}: {text[:300]}",
-        fix="nothing of it was executed. Copy the file again, complete",
     )

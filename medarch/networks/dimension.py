@@ -27,13 +27,3 @@ def average_pool(dim: Dim) -> type[nn.AvgPool2d] | type[nn.AvgPool3d]:
 def max_pool(dim: Dim) -> type[nn.MaxPool2d] | type[nn.MaxPool3d]:
     """``nn.MaxPool2d`` or ``nn.MaxPool3d``."""
     return nn.MaxPool3d if dim == 3 else nn.MaxPool2d
-
-
-def adaptive_average_pool(dim: Dim) -> type[nn.AdaptiveAvgPool2d] | type[nn.AdaptiveAvgPool3d]:
-    """``nn.AdaptiveAvgPool2d`` or ``nn.AdaptiveAvgPool3d``."""
-    return nn.AdaptiveAvgPool3d if dim == 3 else nn.AdaptiveAvgPool2d
-
-
-def adaptive_max_pool(dim: Dim) -> type[nn.AdaptiveMaxPool2d] | type[nn.AdaptiveMaxPool3d]:
-    """``nn.AdaptiveMaxPool2d`` or ``nn.AdaptiveMaxPool3d``."""
-    return nn.AdaptiveMaxPool3d if dim == 3 else nn.AdaptiveMaxPool2d

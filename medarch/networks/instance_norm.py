@@ -73,7 +73,7 @@ def _mean_and_variance(voxels: Tensor) -> tuple[Tensor, Tensor]:
     channels = voxels.shape[1]
     fold = max(1, WIDTH // channels)
     whole = len(voxels) - len(voxels) % fold
-    pieces = [*voxels[:whole].view(-1, fold * channels).split(ROWS), voxels[whole:]]
+    pieces = [*torch.split(voxels[:whole].view(-1, fold * channels), ROWS), voxels[whole:]]
     shares, means, variances = [], [], []
     for piece in pieces:
         if len(piece):

@@ -27,6 +27,7 @@ from medarch.training.case_source import CaseSource
 from medarch.training.epoch_record import EpochRecord
 from medarch.training.patch_source import PatchSource
 from medarch.training.progress_bar import ProgressBar
+from medarch.training.read_weights import read_weights, weights_file
 from medarch.training.training_module import TrainingModule
 
 LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -58,6 +59,8 @@ class Fold:
     """In a cascade, what the first stage said of these cases."""
     targets: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """What is to be learnt of each case, where that does not lie in its label map."""
+    pretrained: Path | None = None
+    """Weights to start from: a file, or a model folder."""
 
 
 def train_fold(
@@ -93,8 +96,9 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
         for name, cases in (("train", fold.train), ("validation", fold.val))
     }
     workers = 0 if device == "cpu" else min(12, max(1, cpu_count() - 1))
-    module = TrainingModule(task, **sources, loader_workers=workers)
     record = EpochRecord(fold.folder)
+    weights = read_weights(fold.pretrained) if fold.pretrained and not record.last.exists() else None
+    module = TrainingModule(task, **sources, loader_workers=workers, pretrained=weights)
     trainer = _trainer(configuration, fold.folder, callbacks=[record, ProgressBar()], device=device)
     checkpoint = record.last if record.last.exists() else None
     if checkpoint is not None:
@@ -133,8 +137,11 @@ def _source(
 
 
 def _marker(plan: Plan, fold: Fold) -> str:
-    """What must be equal for a run to be gone on with: the plan, and in a cascade the models of the first stage."""
+    """What must be equal for a run to be gone on with: plan, weights it started from, a cascade's first models."""
     own = plan.model_copy(update={"reasons": (), "device": None}).sha256()
+    if fold.pretrained is not None:
+        with weights_file(fold.pretrained).open("rb") as stream:
+            own = hashlib.sha256((own + hashlib.file_digest(stream, "sha256").hexdigest()).encode()).hexdigest()
     if fold.previous is None:
         return own
     made_by = [(case, (fold.previous.origin(case) or ("", ""))[0]) for case in sorted({*fold.train, *fold.val})]
@@ -186,7 +193,7 @@ def _save_weights(module: TrainingModule, target: Path) -> None:
 def _check_same_plan(stored: str, current: str, folder: Path) -> None:
     if stored != current:
         raise TrainingError(
-            f"{folder} was trained with another plan, or in a cascade after another first stage",
+            f"{folder} was trained with another plan, from other weights, or in a cascade after another first stage",
             expected=f"plan hash {stored[:12]}",
             found=current[:12],
             fix="train under another plan name, or with --restart to begin anew",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -13,6 +14,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from medarch.core.errors import TrainingError
 from medarch.core.plan import TrainingPlan
+from medarch.networks.weights.fit_weights import fit_weights
+from medarch.networks.weights.parameter_groups import frozen_modules, parameter_groups
 from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.finish_batch import finish_batch
@@ -34,11 +37,14 @@ class TrainingModule(LightningModule):
         train: PatchSource | CaseSource,
         validation: PatchSource | CaseSource,
         loader_workers: int,
+        pretrained: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.task = task
         self.plan: TrainingPlan = task.configuration.training
         self.network = task.build_network()
+        if pretrained is not None:
+            self.fitted = fit_weights(self.network, pretrained)
         self.schedule = Schedule(self.plan)
         self.average = (
             WeightAverage(self.network, decay=self.plan.weight_average_decay)
@@ -56,17 +62,28 @@ class TrainingModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """SGD with Nesterov momentum, or AdamW."""
         plan = self.plan
+        groups = parameter_groups(
+            self.network,
+            learning_rate=plan.learning_rate,
+            frozen_stages=plan.frozen_stages,
+            layer_decay=plan.layer_decay,
+        )
         if plan.optimizer == "adamw":
-            return torch.optim.AdamW(
-                self.network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=True
-            )
+            return torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=True)
         return torch.optim.SGD(
-            self.network.parameters(),
+            groups,
             lr=plan.learning_rate,
             momentum=plan.momentum,
             weight_decay=plan.weight_decay,
             nesterov=True,
         )
+
+    def train(self, mode: bool = True) -> Self:
+        """Frozen stages stay in evaluation mode, with the statistics they were trained with."""
+        super().train(mode)
+        for module in frozen_modules(self.network, self.plan.frozen_stages):
+            module.eval()
+        return self
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
         """Batches of the present epoch; Lightning asks anew each epoch."""
@@ -97,7 +114,7 @@ class TrainingModule(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """One forward pass and its loss."""
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
-            group["lr"] = self.schedule.learning_rate(self.global_step)
+            group["lr"] = group["lr_scale"] * self.schedule.learning_rate(self.global_step)
         image, label = batch
         loss = self.task.loss(self.network(image), self.task.target(label))
         self.losses.append(loss.detach())

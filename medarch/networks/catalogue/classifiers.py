@@ -78,7 +78,7 @@ def _vggs() -> Iterator[Architecture]:
                 oracle=Oracle(parameters, "run", _TV),
                 checked_against="torchvision",
                 changed_for_3d=_GLOBAL_IN_3D,
-                tiny={"width": 0.0625, "hidden": 6},
+                tiny={"width": 0.125, "hidden": 12},
             )
 
 
@@ -93,7 +93,7 @@ def _googlenet() -> Iterator[Architecture]:
         ),
         oracle=Oracle(13_004_888, "run", f"{_TV}, with auxiliary classifiers"),
         checked_against="torchvision",
-        tiny={"width": 0.0625, "hidden": 6},
+        tiny={"width": 0.375, "hidden": 12},
     )
 
 
@@ -118,7 +118,9 @@ def _resnets() -> Iterator[Architecture]:
             else Paper("He, Zhang, Ren, Sun", 2015, "arXiv:1512.03385"),
             oracle=Oracle(parameters, "run", _TIMM if reduction else f"{_TV}, MONAI 1.6.1"),
             checked_against="timm" if reduction else "torchvision, timm, MONAI",
-            tiny={"depths": (1, 1, 1, 1), "width": 0.0625},
+            tiny={"depths": (2, 1, 1, 1), "width": 0.125, "reduction": 4}
+            if reduction
+            else {"depths": (1, 1, 1, 1), "width": 0.0625},
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from medarch.core.plan import NetworkPlan
+from medarch.networks.blocks.local_response_norm import LocalResponseNorm
 from medarch.networks.blocks.pad_to import PadTo
 from medarch.networks.classify.fully_connected_head import Ending, fully_connected_head
 from medarch.networks.dimension import convolution, max_pool
@@ -47,7 +48,7 @@ class AlexNet(nn.Module):
         super().__init__()
         stem, *pools = geometries = _four(plan)
         one, two, three, four, five = widths
-        normalise: list[nn.Module] = [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)] if towers == 2 else []
+        normalise: list[nn.Module] = [LocalResponseNorm()] if towers == 2 else []
         self.convolutions = nn.Sequential(
             _conv(plan.in_channels, one, stem, kernel=11, padding=2),
             *normalise,

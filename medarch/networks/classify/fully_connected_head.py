@@ -8,8 +8,8 @@ from typing import Literal
 from torch import nn
 
 from medarch.core.plan import NetworkPlan
+from medarch.networks.blocks.grid_pool import GridPool
 from medarch.networks.blocks.pool import GlobalPool
-from medarch.networks.dimension import adaptive_average_pool
 
 Ending = Literal["grid", "global"]
 
@@ -31,7 +31,7 @@ def fully_connected_head(
     ending = ending or ("grid" if plan.dim == 2 else "global")
     layers = OrderedDict[str, nn.Module]()
     if ending == "grid":
-        layers["pool"] = adaptive_average_pool(plan.dim)(grid)
+        layers["pool"] = GridPool(grid)
         layers["flatten"] = nn.Flatten()
     else:
         layers["pool"] = GlobalPool()

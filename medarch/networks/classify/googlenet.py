@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from medarch.core.plan import NetworkPlan
 from medarch.networks.blocks.conv_norm_activation import ConvNormActivation
+from medarch.networks.blocks.grid_pool import GridPool
 from medarch.networks.blocks.inception import EPS, Inception
 from medarch.networks.blocks.pool import GlobalPool, MaxPool
 from medarch.networks.classifier import Classifier
-from medarch.networks.dimension import adaptive_average_pool
 from medarch.networks.encoder import Encoder
 from medarch.networks.initialise import initialise_for_relu
 from medarch.networks.stage_geometry import StageGeometry, stage_geometry
@@ -99,7 +99,7 @@ def _auxiliary(plan: NetworkPlan, block: nn.Module, hidden: int) -> nn.Sequentia
     inside = 128
     return nn.Sequential(
         OrderedDict[str, nn.Module](
-            pool=adaptive_average_pool(plan.dim)(grid),
+            pool=GridPool(grid),
             conv=ConvNormActivation(int(block.channels), inside, (1,) * plan.dim, eps=EPS),  # type: ignore[arg-type]
             flatten=nn.Flatten(),
             linear1=nn.Linear(inside * grid**plan.dim, hidden),

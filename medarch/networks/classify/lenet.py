@@ -6,9 +6,10 @@ from torch import nn
 
 from medarch.core.plan import NetworkPlan
 from medarch.networks.blocks.activation import activation as activation_named
+from medarch.networks.blocks.grid_pool import GridPool
 from medarch.networks.blocks.pad_to import PadTo
 from medarch.networks.blocks.pool import AveragePool
-from medarch.networks.dimension import adaptive_average_pool, convolution
+from medarch.networks.dimension import convolution
 from medarch.networks.stage_geometry import StageGeometry, stage_geometry
 
 GRID = 5
@@ -31,7 +32,7 @@ def lenet(plan: NetworkPlan, *, activation: str = "tanh") -> nn.Sequential:
         _conv(plan, 6, 16, second, padding=0),
         activation_named(activation),
         AveragePool(second.stride),
-        adaptive_average_pool(plan.dim)(GRID),
+        GridPool(GRID),
         nn.Flatten(),
         nn.Linear(16 * GRID**plan.dim, 120),
         activation_named(activation),

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.plan import NetworkPlan, Voxels
+from medarch.networks.blocks.grid_pool import GridPool
 from medarch.networks.blocks.pad_to import PadTo
 from medarch.networks.blocks.pool import AveragePool
-from medarch.networks.dimension import adaptive_average_pool, convolution
+from medarch.networks.dimension import convolution
 from medarch.networks.stage_geometry import stage_geometry
 
 WIRING = (
@@ -42,7 +43,7 @@ class LeNet1998(nn.Module):
         self.s2 = _SubSampling(6, first.stride)
         self.c3 = _WiredConvolution(second.kernel(5))
         self.s4 = _SubSampling(16, second.stride)
-        self.pool = adaptive_average_pool(plan.dim)(5)
+        self.pool = GridPool(5)
         self.c5 = convolution(plan.dim)(16, 120, 5)
         self.f6 = nn.Linear(120, CODE)
         generator = torch.Generator().manual_seed(1998)
@@ -82,15 +83,15 @@ class _WiredConvolution(nn.Module):
         wires = [(output, source) for output, sources in enumerate(WIRING) for source in sources]
         self.register_buffer("outputs", torch.tensor([output for output, _ in wires], device="cpu"), persistent=False)
         self.register_buffer("inputs", torch.tensor([source for _, source in wires], device="cpu"), persistent=False)
-        self.weight = nn.Parameter(torch.empty(len(wires), *kernel))
+        self.weight = nn.Parameter(torch.empty(len(wires), 1, *kernel))
         self.bias = nn.Parameter(torch.zeros(len(WIRING)))
         # The paper draws from ±2.4 / number of inputs (section II.B); C3 has 3 to 6 maps of 25.
         bound = 2.4 / (4 * self.weight[0].numel())
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        full = self.weight.new_zeros(len(WIRING), x.shape[1], *self.weight.shape[1:])
-        full = full.index_put((self.outputs, self.inputs), self.weight)
+        full = self.weight.new_zeros(len(WIRING), x.shape[1], *self.weight.shape[2:])
+        full = full.index_put((self.outputs, self.inputs), self.weight[:, 0])
         convolve = F.conv3d if full.dim() == 5 else F.conv2d
         return convolve(x, full, self.bias)
 

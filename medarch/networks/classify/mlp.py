@@ -8,7 +8,7 @@ from torch import nn
 
 from medarch.core.plan import NetworkPlan
 from medarch.networks.blocks.activation import activation as activation_named
-from medarch.networks.dimension import adaptive_average_pool
+from medarch.networks.blocks.grid_pool import GridPool
 
 
 def mlp(
@@ -24,7 +24,7 @@ def mlp(
         grid: the image is averaged to so many voxels an axis; one that has them already is taken as it is.
         activation: between layers.
     """
-    layers: list[nn.Module] = [adaptive_average_pool(plan.dim)(grid), nn.Flatten()]
+    layers: list[nn.Module] = [GridPool(grid), nn.Flatten()]
     width = plan.in_channels * grid**plan.dim
     for features in hidden:
         layers += [nn.Linear(width, features), activation_named(activation)]
