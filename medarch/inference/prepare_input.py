@@ -10,6 +10,7 @@ from medarch.core.dataset import Case
 from medarch.inference.load_model import Model
 from medarch.inference.previous_stage import PreviousStage
 from medarch.inference.region import Region
+from medarch.inference.resample_on import resample_on
 from medarch.io.read_case import read_case
 from medarch.io.suffix import is_volume_file
 from medarch.preprocessing.append_one_hot import append_one_hot
@@ -55,7 +56,14 @@ def prepare_input(
         # As in nnU-Net the label map goes the way of a training label: it is seen by masked normalisation, too.
         labels = None if previous is None else previous.predict(case, volumes)
         recipe = model.configuration.preprocessing
-        prepared = prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe, label=labels)
+        prepared = prepare_case(
+            volumes.images,
+            volumes.geometry,
+            case=case.id,
+            recipe=recipe,
+            label=labels,
+            resampler=resample_on(model.device),
+        )
     if prepared.label is None:
         return NetworkInput(prepared, wanted)
     image = append_one_hot(prepared.image, prepared.label, model.plan.labels.foreground_values)

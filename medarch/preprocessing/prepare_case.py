@@ -14,7 +14,7 @@ from medarch.preprocessing.crop import nonzero_box
 from medarch.preprocessing.network_view import network_view
 from medarch.preprocessing.nonzero_mask import nonzero_mask
 from medarch.preprocessing.normalise import normalise
-from medarch.preprocessing.resample import resample
+from medarch.preprocessing.resample import Resampler, resample
 from medarch.preprocessing.resample_labels import resample_labels
 from medarch.preprocessing.separate_axis import separate_axis
 from medarch.preprocessing.target_grid import target_grid
@@ -42,6 +42,7 @@ def prepare_case(
     case: str,
     recipe: PreprocessingPlan,
     label: np.ndarray | None = None,
+    resampler: Resampler = resample,
 ) -> PreparedArrays:
     """Reorient, crop, normalise and resample a case, in nnU-Net v2's order and with its rules.
 
@@ -51,6 +52,7 @@ def prepare_case(
         case: id of the case.
         recipe: what to do.
         label: ``(I, J, K)`` integers, for training cases.
+        resampler: of the image.
 
     Raises:
         PreprocessingError: the arrays do not fit each other, the grid or the recipe, or intensities are not finite.
@@ -79,7 +81,7 @@ def prepare_case(
             cropped_label, shape, order=recipe.label_order, separate_axis=coarse, coarse_order=recipe.coarse_order
         )
     return PreparedArrays(
-        image=resample(image, shape, order=recipe.image_order, separate_axis=coarse, coarse_order=recipe.coarse_order),
+        image=resampler(image, shape, order=recipe.image_order, separate_axis=coarse, coarse_order=recipe.coarse_order),
         label=cropped_label,
         record=PreparedCase(
             id=case,

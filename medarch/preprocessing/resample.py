@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from medarch.core.geometry import Triple
 from medarch.preprocessing.interpolation import interpolation_bands, nearest_indices
+
+
+class Resampler(Protocol):
+    """:func:`resample`, or the same computed elsewhere."""
+
+    def __call__(
+        self,
+        array: np.ndarray,
+        shape: Triple,
+        *,
+        order: int,
+        separate_axis: int | None = None,
+        coarse_order: int = 0,
+    ) -> np.ndarray:
+        """As :func:`resample`."""
 
 
 def resample(
