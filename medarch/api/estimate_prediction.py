@@ -19,6 +19,7 @@ def estimate_prediction(
     folds: Sequence[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     mirror: bool | None = None,
     step: float | None = None,
     fast: bool = False,
@@ -36,6 +37,6 @@ def estimate_prediction(
     if plan.task != "segmentation":
         raise UsageError("no estimate for this task", expected="a segmentation model", found=plan.task)
     cases = find_inputs(source, channels=len(plan.channels))
-    loaded = load_models(model, folds=folds, device=device, precision=precision, fast=fast)
+    loaded = load_models(model, folds=folds, device=device, precision=precision, engine=engine, fast=fast)
     options = PredictionOptions.chosen(mirror=mirror, step=step, fast=fast)
     return estimate_cases(loaded.models, cases, options=options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medarch.api.find_model import SELECTION, find_model
 from medarch.core.selection import Selection
@@ -19,6 +19,7 @@ def load_models(
     folds: Sequence[str] | None,
     device: str,
     precision: str,
+    engine: str = "auto",
     fast: bool = False,
     previous_stage: bool = True,
 ) -> Ensemble:
@@ -29,6 +30,7 @@ def load_models(
         folds: which; default all trained, or those of the selection.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: see :func:`medarch.inference.load_model.load_model`.
+        engine: the same.
         fast: only the first of the folds, where none are given.
         previous_stage: load a cascade's earlier stage, too.
     """
@@ -44,12 +46,11 @@ def load_models(
         folders, default = [model.parent / name / "model" for name in chosen.winner], chosen.folds
         postprocessing = chosen.postprocessing
     kind = detect_device(device).kind
+    given: dict[str, Any] = {"device": kind, "precision": precision, "engine": engine}
     members = []
     for folder in folders:
         wanted = folds or default
         if fast and not folds:
             wanted = (wanted or ModelInfo.load(folder / "model.json").folds)[:1]
-        members.append(
-            load_model(folder, folds=wanted, device=kind, precision=precision, previous_stage=previous_stage)
-        )
+        members.append(load_model(folder, folds=wanted, previous_stage=previous_stage, **given))
     return Ensemble(tuple(members), members[0].postprocessing if postprocessing is None else postprocessing)

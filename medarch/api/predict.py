@@ -26,6 +26,7 @@ def predict(
     folds: Sequence[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     mirror: bool | None = None,
     step: float | None = None,
     fast: bool = False,
@@ -47,6 +48,9 @@ def predict(
         folds: which to average; default all trained, or those of the selection.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``float32``, ``bf16`` or ``fp16``.
+        engine: what computes the networks, one of :data:`~medarch.inference.engines.load_engine.ENGINES`; ``auto``
+            goes on with the output folder's, or takes the fastest whose labels are those of float32, see
+            :func:`~medarch.inference.choose_engine.choose_engine`.
         mirror: average over mirrored copies; default yes, with ``fast`` no.
         step: distance of tiles as a share of the patch; default the plan's, with ``fast`` 0.75.
         fast: one fold, no mirrored copies, wider steps, wherever those are not given.
@@ -87,7 +91,13 @@ def predict(
     previous = None if previous_stage_predictions is None else find_label_maps(previous_stage_predictions)
     region = Region(None if roi is None else _masks(roi, cases)) if body or roi is not None else None
     loaded = load_models(
-        model, folds=folds, device=device, precision=precision, fast=fast, previous_stage=previous is None
+        model,
+        folds=folds,
+        device=device,
+        precision=precision,
+        engine=engine,
+        fast=fast,
+        previous_stage=previous is None,
     )
     options = PredictionOptions.chosen(
         mirror=mirror,
@@ -100,6 +110,11 @@ def predict(
         memory_bytes=detect_device("cpu").memory_bytes // 4,
         restart=restart,
     )
+    if engine == "auto":
+        from medarch.inference.fit_engines import fit_engines
+
+        here = detect_device(device)
+        loaded = fit_engines(loaded, cases, output, options=options, device=here, precision=precision)
     return predict_cases(loaded, cases, output, options=options, previous=previous, progress=progress)
 
 

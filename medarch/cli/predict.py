@@ -32,6 +32,13 @@ def predict(
     ] = None,
     device: DeviceName = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bf16 or fp16.")] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="auto (the fastest here with float32's labels, measured once if the run is long), eager, "
+            "channels_last, bf16, fp16, compile, compile_bf16, compile_fp16, openvino, openvino_bf16 or onnxruntime."
+        ),
+    ] = "auto",
     mirror: Annotated[
         bool | None,
         typer.Option(
@@ -84,6 +91,7 @@ def predict(
                 folds=folds.split(",") if folds else None,
                 device=device,
                 precision=precision,
+                engine=engine,
                 mirror=mirror,
                 step=step,
                 fast=fast,
@@ -98,6 +106,7 @@ def predict(
                 folds=folds.split(",") if folds else None,
                 device=device,
                 precision=precision,
+                engine=engine,
                 mirror=mirror,
                 step=step,
                 fast=fast,

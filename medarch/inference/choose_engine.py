@@ -16,23 +16,25 @@ from torch import Tensor
 from medarch.core.plan import Device
 from medarch.inference.engines.engine import Engine
 from medarch.inference.engines.engine_choice import EngineChoice, EngineTrial, load_choice, save_choice, versions
-from medarch.inference.engines.load_engine import ENGINES, load_engine, multiplies_bf16
+from medarch.inference.engines.load_engine import ENGINES, PRECISIONS, load_engine, multiplies_bf16
 from medarch.inference.engines.sample_tiles import sample_tiles, tile_corners_from_the_middle
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.load_model import Model
+from medarch.inference.stream_features import stream_features
 from medarch.inference.window import VOXELS_PER_PASS, Window
 
 LOWEST_DICE = 0.999
-"""With float32's labels, of every class: below, an engine is not chosen however fast it is."""
+"""With float32's labels, see :func:`agreement`: below, an engine is not chosen however fast it is."""
 SHARE = 0.1
 """Of the time that a run is going to take, so much may go into trying engines."""
 FEWEST_TILES = 200
 """Through a network, in a whole run: with fewer not even the first trial would pay."""
 COMPARED, LOOKED_AT = 3, 12
 """Tiles with labels that are compared, and tiles looked at to find them."""
+ENOUGH = 1000
+"""Voxels of a label from which one voxel more or less is less than what :data:`LOWEST_DICE` allows."""
 RUNS = 3
 REFERENCE = "channels_last"
-COMPUTE = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 log = logging.getLogger(__name__)
 
 
@@ -78,10 +80,12 @@ class _Trials:
         self, model: Model, image: np.ndarray, window: Window, tiles: int, made_for: dict[str, str], precision: str
     ) -> None:
         self.started = time.perf_counter()
-        self.model, self.tiles, self.made_for, self.precision = model, tiles, made_for, precision
+        self.model, self.window, self.tiles = model, window, tiles
+        self.made_for, self.precision = made_for, precision
         self.samples = list(itertools.islice(sample_tiles(image, window), LOOKED_AT))
         per_pass = VOXELS_PER_PASS[model.device.type] // math.prod(window.patch)
         self.batch = max(1, min(per_pass, len(window.flips)))
+        self.runs_a_trial = (1 + RUNS) * self.batch + COMPARED * len(window.flips)
         self.head = LinearHead.of(model.networks[:1], classes=model.configuration.network.heads).to(model.device)
 
     def choose(self) -> str:
@@ -93,12 +97,12 @@ class _Trials:
             return self.model.engine
         trials, left_out = [], []
         for name in _candidates(self.model.device, self.precision):
-            expected = ENGINES[name].preparation_s + (1 + RUNS) * self.batch * usual.seconds_per_tile
+            expected = ENGINES[name].preparation_s + self.runs_a_trial * usual.seconds_per_tile
             if time.perf_counter() - self.started + expected > budget:
                 left_out.append(name)
             else:
                 trials += self._try(name, reference)
-        good = [trial for trial in trials if trial.dice is not None and trial.dice >= LOWEST_DICE]
+        good = [trial for trial in trials if _trusted(trial)]
         if not good:
             log.info("engine %s: no time to try others", self.model.engine)
             return self.model.engine
@@ -130,10 +134,11 @@ class _Trials:
         except Exception as error:  # noqa: BLE001 - another program's fault costs only its candidacy
             log.warning("engine %s does not run this network: %s: %s", name, type(error).__name__, str(error)[:300])
             return []
-        return [trial.model_copy(update={"dice": lowest_dice(labels, reference.labels)})]
+        return [trial.model_copy(update={"dice": agreement(labels, reference.labels)})]
 
     def _time(self, engine: Engine) -> EngineTrial:
-        batch = self._tiles(engine, self.samples[0]).repeat_interleave(self.batch, 0)
+        tile = self._on_device(engine, self.samples[0])
+        batch = tile.reshape(1, len(tile), *self.window.patch).repeat_interleave(self.batch, 0)
         seconds = []
         for _ in range(1 + RUNS):
             started = time.perf_counter()
@@ -145,43 +150,60 @@ class _Trials:
             engine=engine.name, seconds_per_tile=min(seconds[1:]) / self.batch, first_run_s=seconds[0], dice=None
         )
 
-    def _tiles(self, engine: Engine, tile: Tensor) -> Tensor:
+    def _on_device(self, engine: Engine, tile: Tensor) -> Tensor:
         return tile.to(device=self.model.device, dtype=engine.dtype)
 
     @torch.inference_mode()
     def _labels(self, engine: Engine, tile: Tensor) -> np.ndarray:
-        features = engine(self._tiles(engine, tile))[0].float()
-        return self.model.task.decode(self.head.logits(features.movedim(0, -1)).movedim(-1, 0).cpu().numpy())
+        """The label map of a case of one tile: mirrored copies are averaged as in the run, which rounds less."""
+        # One tile is one slab; asked for another, the stream would clear it.
+        slab = next(stream_features([engine], self.head, self._on_device(engine, tile), window=self.window))
+        return self.model.task.decode(self.head.logits(slab.features.movedim(0, -1)).movedim(-1, 0).cpu().numpy())
 
 
 @dataclass(frozen=True)
 class _Compared:
     tiles: list[Tensor]
-    """``(1, C, *patch)`` each."""
+    """``(C, n0, n1, n2)`` each."""
     labels: list[np.ndarray]
-    """``(*patch)`` each, of float32."""
+    """``(n0, n1, n2)`` each, of float32."""
 
 
-def lowest_dice(found: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
-    """The lowest Dice of all labels that occur in either, over all tiles together; 1 if none does."""
+def agreement(found: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float | None:
+    """The lowest Dice of all labels with :data:`ENOUGH` voxels in the reference, and of all labels pooled.
+
+    None where no label has that many: 0.999 could not be told from 1.
+    """
     pairs = list(zip(found, reference, strict=True))
     size = 1 + max(int(array.max()) for pair in pairs for array in pair)
-    both, sizes = np.zeros(size), np.zeros(size)
-    for mine, other in pairs:
-        both += np.bincount(mine[mine == other], minlength=size)
-        sizes += np.bincount(mine.ravel(), minlength=size) + np.bincount(other.ravel(), minlength=size)
-    occur = np.flatnonzero(sizes[1:]) + 1
-    return float((2 * both[occur] / sizes[occur]).min()) if len(occur) else 1.0
+    both, mine, theirs = (np.zeros(size) for _ in range(3))
+    for labels, expected in pairs:
+        both += np.bincount(labels[labels == expected], minlength=size)
+        mine += np.bincount(labels.ravel(), minlength=size)
+        theirs += np.bincount(expected.ravel(), minlength=size)
+    large = np.flatnonzero(theirs[1:] >= ENOUGH) + 1
+    if not len(large):
+        return None
+    pooled = 2 * both[1:].sum() / (mine[1:].sum() + theirs[1:].sum())
+    return float(min((2 * both[large] / (mine[large] + theirs[large])).min(), pooled))
 
 
 def _candidates(device: torch.device, precision: str) -> list[str]:
     names = [name for name, entry in ENGINES.items() if not entry.missing(device)]
     if precision != "auto":
-        names = [name for name in names if ENGINES[name].compute == COMPUTE[precision]]
+        names = [name for name in names if ENGINES[name].compute == PRECISIONS[precision]]
     elif not multiplies_bf16(device):
         names = [name for name in names if ENGINES[name].compute != torch.bfloat16]
     return sorted(names, key=lambda name: ENGINES[name].preparation_s)
 
 
+def _trusted(trial: EngineTrial) -> bool:
+    """Same labels; where there are too few to tell, float32 is trusted and nothing else."""
+    if trial.dice is None:
+        return ENGINES[trial.engine].compute == torch.float32
+    return trial.dice >= LOWEST_DICE
+
+
 def _told(trial: EngineTrial) -> str:
-    return f"{trial.engine} {trial.seconds_per_tile:.3g} s a tile, Dice {trial.dice:.5f}"
+    agreed = "too few labels to compare" if trial.dice is None else f"Dice {trial.dice:.5f}"
+    return f"{trial.engine} {trial.seconds_per_tile:.3g} s a tile, {agreed}"

@@ -67,6 +67,16 @@ class Ledger:
             os.fsync(stream.fileno())
 
 
+def recorded_settings(folder: Path) -> dict[str, Any] | None:
+    """Return the settings an output folder was begun with; None if it was not, or if they cannot be read."""
+    try:
+        with (folder / LEDGER).open(encoding="utf-8") as stream:
+            settings = _parse(stream.readline())
+    except (OSError, UnicodeDecodeError):
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
 def file_sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     with path.open("rb") as stream:

@@ -15,7 +15,7 @@ from medarch.core.errors import ModelError, UsageError
 from medarch.core.plan import Configuration, Plan
 from medarch.core.postprocessing import Postprocessing
 from medarch.inference.engines.engine import Engine
-from medarch.inference.engines.load_engine import default_engine, load_engine
+from medarch.inference.engines.load_engine import ENGINES, PRECISIONS, default_engine, load_engine
 from medarch.inference.ledger import file_sha256
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.load_network import load_network
@@ -26,7 +26,6 @@ from medarch.tasks.task import Task
 PREVIOUS_STAGE = "previous_stage"
 """Where a cascade's earlier stage lies in its model folder: a complete model folder of its own."""
 POSTPROCESSING = "postprocessing.json"
-PRECISIONS = ("auto", "float32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,8 @@ def load_model(
         folds: which of its folds; default all. The earlier stage of a cascade uses the same folds if it has them, else
             all of its own.
         device: ``cpu``, ``cuda`` or ``mps``.
-        precision: ``float32``, ``bf16``, ``fp16`` or ``auto`` (fp16 on CUDA; bf16 on CPUs that multiply it, unless
-            the model's makers used float32; else float32).
+        precision: ``float32``, ``bf16``, ``fp16`` or ``auto``: fp16 on CUDA, else float32, unless the model asks for
+            another on a CPU.
         engine: one of :data:`~medarch.inference.engines.load_engine.ENGINES`, or ``auto``: torch in that precision.
         previous_stage: load the earlier stage of a cascade, too, where it lies in the folder.
 
@@ -98,7 +97,7 @@ def load_model(
     info, plan, configuration, chosen = contents.info, contents.plan, contents.configuration, contents.folds
     task = create_task(plan, configuration)
     target = torch.device(device)
-    name = _engine_name(engine, info.precision if precision == "auto" and device == "cpu" else precision, target)
+    name = _engine_name(engine, precision, info.precision if device == "cpu" else "auto", target)
     digest = hashlib.sha256(plan.sha256().encode())
     networks = []
     for fold in chosen:
@@ -146,15 +145,24 @@ def _load_previous(
     return previous
 
 
-def _engine_name(engine: str, precision: str, device: torch.device) -> str:
-    if precision not in PRECISIONS:
+def _engine_name(engine: str, precision: str, usual: str, device: torch.device) -> str:
+    if precision != "auto" and precision not in PRECISIONS:
         raise UsageError(
             f"unknown precision {precision!r}",
-            expected=", ".join(PRECISIONS),
+            expected=", ".join(("auto", *PRECISIONS)),
             found=precision,
             fix="choose one of those",
         )
-    return default_engine(device, precision=precision) if engine == "auto" else engine
+    if engine == "auto":
+        return default_engine(device, precision=usual if precision == "auto" else precision)
+    if precision != "auto" and engine in ENGINES and ENGINES[engine].compute != PRECISIONS[precision]:
+        raise UsageError(
+            f"engine {engine} does not compute in {precision}",
+            expected=f"precision {precision} or engine {engine}",
+            found="both",
+            fix="leave --precision away",
+        )
+    return engine
 
 
 def _file_sha256(path: Path) -> bytes:

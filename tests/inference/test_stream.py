@@ -145,7 +145,7 @@ def test_a_network_without_a_pointwise_head_streams_its_logits():
 @pytest.mark.parametrize("dim", [2, 3])
 def test_needed_voxels_get_the_same_features_from_fewer_tiles(dim, small_passes):
     engine = Counting(network(dim, 7, 0))
-    head = LinearHead.of([engine.engine.network], classes=7)
+    head = LinearHead.of([engine.engine.network.network], classes=7)
     image = torch.randn(1, 50, 40, 33)
     needed = np.zeros(image.shape[1:], bool)
     needed[20:23, 30:35, 3:9] = True
@@ -165,7 +165,7 @@ def test_needed_voxels_get_the_same_features_from_fewer_tiles(dim, small_passes)
 
 def test_a_tile_of_air_is_computed_once(small_passes):
     engine = Counting(network(3, 7, 0))
-    head = LinearHead.of([engine.engine.network], classes=7)
+    head = LinearHead.of([engine.engine.network.network], classes=7)
     image = torch.full((1, 48, 48, 48), -1.5)
     image[0, :16, :16, :16] = torch.randn(16, 16, 16)
     noisy = image + 1e-6 * torch.randn(image.shape)

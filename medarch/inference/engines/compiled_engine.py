@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from medarch.inference.engines.torch_engine import TorchEngine
+from medarch.inference.engines.feature_network import FeatureNetwork
+from medarch.inference.engines.layout import channels_last
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class CompiledEngine:
     @classmethod
     def of(cls, name: str, network: nn.Module, device: torch.device, *, dtype: torch.dtype) -> CompiledEngine:
         """Copy the network to the device."""
-        eager = TorchEngine.of(name, network, device, dtype=dtype, channels_last=True)
-        return cls(name, dtype, eager.layout, torch.compile(eager.features, dynamic=False))
+        layout = channels_last(network)
+        mine = FeatureNetwork(network).to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
+        return cls(name, dtype, layout, torch.compile(mine, dynamic=False))
 
     @torch.inference_mode()
     def __call__(self, tiles: Tensor) -> Tensor:
         """``(T, C, *patch)`` → ``(T, F, *patch)``; tile by tile, so that one shape is compiled and no other."""
-        return torch.cat([self.compiled(tile.contiguous(memory_format=self.layout)) for tile in tiles.split(1)])
+        return torch.cat([self.compiled(tile.contiguous(memory_format=self.layout)) for tile in torch.split(tiles, 1)])

@@ -27,7 +27,7 @@ class EngineTrial(Record):
     first_run_s: float
     """Until the first tiles were done: conversion and compilation."""
     dice: float | None
-    """With the labels that float32 gives, the lowest of the classes; None if there was nothing to compare."""
+    """With the labels that float32 gives, the lowest of the classes; None if there were too few to compare."""
 
 
 class EngineChoice(Record):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,25 +28,34 @@ def onnx_graph(network: nn.Module, example: Tensor, *, output: str, spatial: Seq
         spatial: names of spatial axes that are to be free, too; default: all fixed.
     """
     free = {0: "tiles_count", **{number + 2: name for number, name in enumerate(spatial or ())}}
-    told = logging.getLogger("torch.onnx")
-    level = told.level
-    told.setLevel(logging.ERROR)  # torch's exporter names each optional package that is not there
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                network,
-                (example,),
-                input_names=["tiles"],
-                output_names=[output],
-                dynamic_shapes=(free,),
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-    finally:
-        told.setLevel(level)
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=["tiles"],
+            output_names=[output],
+            dynamic_shapes=(free,),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise RuntimeError("torch's ONNX exporter returned no program")
     graph: ModelProto = program.model_proto
     return graph
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what torch's exporter tells its own developers: each optional package that is absent, every pass."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnx_ir", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -32,14 +32,16 @@ def tile_corners_from_the_middle(shape: Sequence[int], window: Window) -> list[t
 
 
 def sample_tiles(image: np.ndarray, window: Window) -> Iterator[Tensor]:
-    """Yield ``(1, C, *patch)`` float32 tiles of ``(C, N0, N1, N2)``, padded with zeros where the case is smaller."""
+    """Yield pieces of ``(C, N0, N1, N2)`` as large as a tile, float32, zeros where the case is smaller.
+
+    They are cases of one tile: ``(C, *patch)``, with a 2D window ``(C, 1, *patch)``.
+    """
     patch = _patch(image.shape[1:], window)
     missing = [max(0, side - size) for side, size in zip(patch, image.shape[1:], strict=True)]
     padded = np.pad(image, [(0, 0), *((more // 2, more - more // 2) for more in missing)])
     for corner in tile_corners_from_the_middle(image.shape[1:], window):
         place = tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))
-        tile = torch.from_numpy(np.ascontiguousarray(padded[(slice(None), *place)], dtype=np.float32))
-        yield tile.reshape(1, len(image), *window.patch)
+        yield torch.from_numpy(np.ascontiguousarray(padded[(slice(None), *place)], dtype=np.float32))
 
 
 def _patch(shape: Sequence[int], window: Window) -> tuple[int, ...]:

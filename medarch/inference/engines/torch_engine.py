@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from medarch.inference.linear_head import LinearHead
+from medarch.inference.engines.feature_network import FeatureNetwork
+from medarch.inference.engines.layout import channels_last as channels_last_of
+from medarch.inference.engines.use_onednn import use_onednn
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class TorchEngine:
     """A network in one precision and memory layout on one device."""
 
     name: str
-    network: nn.Module
+    network: FeatureNetwork
     dtype: torch.dtype
     layout: torch.memory_format
 
@@ -25,18 +26,14 @@ class TorchEngine:
         cls, name: str, network: nn.Module, device: torch.device, *, dtype: torch.dtype, channels_last: bool
     ) -> TorchEngine:
         """Copy the network to the device."""
-        layout = torch.contiguous_format
-        if channels_last:
-            flat = any(isinstance(module, nn.Conv2d) for module in network.modules())
-            layout = torch.channels_last if flat else torch.channels_last_3d
-        mine: nn.Module = copy.deepcopy(network).to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
-        return cls(name, mine.eval().requires_grad_(False), dtype, layout)
-
-    def features(self, tiles: Tensor) -> Tensor:
-        """``(T, C, *patch)`` in :attr:`layout` → ``(T, F, *patch)``."""
-        return LinearHead.features_of(self.network, tiles)
+        layout = channels_last_of(network) if channels_last else torch.contiguous_format
+        mine = FeatureNetwork(network).to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
+        if channels_last and device.type == "cpu" and dtype == torch.float32:
+            use_onednn(mine)
+        return cls(name, mine, dtype, layout)
 
     @torch.inference_mode()
     def __call__(self, tiles: Tensor) -> Tensor:
         """``(T, C, *patch)`` → ``(T, F, *patch)``."""
-        return self.features(tiles.contiguous(memory_format=self.layout))
+        found: Tensor = self.network(tiles.contiguous(memory_format=self.layout))
+        return found
