@@ -4,7 +4,7 @@
 
 The models are those of nnunet_parity.py (nnU-Net plans and trains them; widths 16 and 8); in its scratch folder they
 are reused. `nnUNetv2_predict_from_modelfolder` with its defaults against `medarch import` and `medarch predict`, each
-as it is; label maps compared with each other and with the reference.
+as it is, and once more with `--fast`; label maps compared with each other and with the reference.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ def compare(peer: Path, scratch: Path, name: str, count: int, options: argparse.
     worst = min(row.values["dsc"] for row in agreement.rows if row.values["dsc"] is not None)
     print(f"Dice between both: mean {agreement.mean():.5f}, worst {worst:.5f}")
     cases = sorted(path.name.removesuffix(".nii.gz") for path in (work / "theirs").glob("*.nii.gz"))
-    for folder in ("ours", "theirs"):
+    command = [program, "predict", work / "model", inputs, work / "fast", "--device", "cpu", "--fast"]
+    fast = measure(command, log=work / "ours.log")
+    print(f"medarch --fast: {fast.wall_s:.1f} s, {theirs[-1].wall_s / fast.wall_s:.1f} times faster than nnU-Net")
+    for folder in ("ours", "fast", "theirs"):
         score = evaluate(work / folder, dataset / "labelsTr", labels=labels, cases=cases).mean()
         print(f"{folder}: DSC to the reference {score:.4f}", flush=True)
 
