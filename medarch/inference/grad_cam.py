@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SMALLEST_MAP = 4
-"""The map that is looked at has this many voxels along its longest axis, if any map of the network has."""
+SMALLEST_MAP = 7
+"""The map that is looked at has this many voxels along its longest axis, if any map of the network has: as many as the
+last map of a ResNet has for a picture of 224 pixels."""
 
 
 def grad_cam(network: nn.Module, image: Tensor, channels: Sequence[int]) -> Tensor:

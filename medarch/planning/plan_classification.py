@@ -106,7 +106,7 @@ class _Planner:
         self._say(
             "class_weights",
             ", ".join(f"{weight:g}" for weight in weights),
-            f"of {len(self.fingerprint.cases)} cases: {counts}. Weights in loss and decision make up for rare classes; "
+            f"of {len(self.fingerprint.cases)} cases: {counts}. Weights (root of rarity) in loss and decision; "
             "probabilities have them divided out",
         )
         plan = Plan(

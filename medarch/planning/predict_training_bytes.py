@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from medarch.core.plan import Configuration, Plan
+from medarch.planning.allocation_watch import AllocationWatch
 from medarch.tasks.create_task import create_task
 
 WORKSPACE_SHARE = 0.10
@@ -46,7 +43,7 @@ def predict_training_bytes(plan: Plan, configuration: Configuration, *, batch_si
     task = create_task(plan, configuration)
     training = configuration.training
     channels = configuration.network.in_channels
-    watch = _AllocationWatch()
+    watch = AllocationWatch()
     with FakeTensorMode(), watch, FlopCounterMode(display=False) as flops:
         network = task.build_network().train()
         image = torch.empty(batch_size, channels, *configuration.patch_voxels)
@@ -64,33 +61,3 @@ def predict_training_bytes(plan: Plan, configuration: Configuration, *, batch_si
         parameters=parameters,
         flop=float(flops.get_total_flops()),
     )
-
-
-class _AllocationWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sum of the sizes of all living storages, and its peak."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.living: dict[int, int] = {}
-        self.total = 0
-        self.peak = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, torch.Tensor):
-                self._see(leaf.untyped_storage())
-        return result
-
-    def _see(self, storage: torch.UntypedStorage) -> None:
-        key = storage._cdata
-        if key in self.living:
-            return
-        size = storage.nbytes()
-        self.living[key] = size
-        self.total += size
-        self.peak = max(self.peak, self.total)
-        weakref.finalize(storage, self._free, key)
-
-    def _free(self, key: int) -> None:
-        self.total -= self.living.pop(key, 0)

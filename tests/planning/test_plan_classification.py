@@ -119,18 +119,19 @@ def test_too_little_memory_is_said():
         planned(memory=2**20)
 
 
-def test_weights_make_every_class_count_the_same():
+def test_rare_classes_count_more_by_the_root_of_their_rarity():
     fingerprint, dataset = study()
-    weights = class_weights(fingerprint, dataset.classes)
-    assert weights == pytest.approx((40 / 64, 40 / 16))
+    normal, lesion = class_weights(fingerprint, dataset.classes)
+    assert lesion / normal == pytest.approx(math.sqrt(32 / 8), rel=1e-3)
+    assert 32 * normal + 8 * lesion == pytest.approx(40, rel=1e-3)
     fingerprint, dataset = study(multi_label=True)
-    assert class_weights(fingerprint, dataset.classes) == pytest.approx((8 / 32, 32 / 8))
+    assert class_weights(fingerprint, dataset.classes) == pytest.approx((0.5, 2.0))
 
 
 def test_no_weight_is_without_bound():
     fingerprint, dataset = study(cases=2000, lesions=2)
     weights = class_weights(fingerprint, dataset.classes)
-    assert weights[1] / weights[0] == pytest.approx(20, rel=1e-3)
+    assert weights[1] / weights[0] == pytest.approx(10, rel=1e-3)
     fingerprint, dataset = study(lesions=0)
     assert class_weights(fingerprint, dataset.classes) == (1.0, 1.0)
 
