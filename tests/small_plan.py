@@ -22,6 +22,19 @@ def small_network(architecture="plain_unet", *, dim=3, heads=3, in_channels=1, *
     return NetworkPlan(**(values | changes))
 
 
+def small_classifier(*, dim=3, heads=3, in_channels=1):
+    """A ResNet of one narrow block a stage."""
+    strides = ((1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 1, 1), (1, 1, 1))
+    return NetworkPlan(
+        architecture="resnet18",
+        dim=dim,
+        in_channels=in_channels,
+        heads=heads,
+        strides=tuple(stride[3 - dim :] for stride in strides),
+        options={"depths": (1, 1, 1, 1), "width": 0.0625},
+    )
+
+
 def small_plan(
     labels=None,
     *,
@@ -33,8 +46,9 @@ def small_plan(
     task="segmentation",
     orientation="RAS",
     spacing_mm=(2.0, 1.5, 1.5),
+    classes=None,
 ):
-    """A plan with one configuration, ``small``."""
+    """A plan with one configuration, ``small``; with ``classes`` of a classifier."""
     scheme = LabelScheme(labels=labels or LABELS, regions_class_order=regions_class_order)
     configuration = Configuration(
         name="small",
@@ -48,7 +62,9 @@ def small_plan(
             spacing_mm=spacing_mm,
             normalisation=(ChannelNormalisation(scheme="zscore"),) * channels,
         ),
-        network=small_network(architecture, dim=dim, heads=scheme.heads, in_channels=channels),
+        network=small_network(architecture, dim=dim, heads=scheme.heads, in_channels=channels)
+        if classes is None
+        else small_classifier(dim=dim, heads=len(classes.names), in_channels=channels),
         training=TrainingPlan(epochs=2, iterations_per_epoch=2, validation_iterations=1),
     )
     return Plan(
@@ -58,6 +74,7 @@ def small_plan(
         dataset="Test",
         channels=tuple(f"channel{number}" for number in range(channels)),
         labels=scheme,
+        classes=classes,
         fingerprint_sha256="",
         configurations={"small": configuration},
         default="small",

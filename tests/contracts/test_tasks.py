@@ -5,13 +5,26 @@ import pytest
 import torch
 from small_plan import small_plan
 
+from medarch.core.classes import ClassScheme
 from medarch.planning.predict_training_bytes import predict_training_bytes
 from medarch.tasks.create_task import TASKS, create_task
 
+REGIONS = {"background": 0, "whole": (1, 2), "core": 2}
+CLASSES = ("normal", "benign", "malignant")
+PLANS = {
+    "segmentation": {"segmentation": {}, "regions": {"labels": REGIONS, "regions_class_order": (1, 2)}},
+    "classification": {
+        "classes": {"classes": ClassScheme(names=CLASSES)},
+        "findings": {"classes": ClassScheme(names=CLASSES, multi_label=True)},
+        "2d": {"classes": ClassScheme(names=CLASSES), "dim": 2},
+    },
+}
 
-@pytest.fixture(params=sorted(TASKS))
+
+@pytest.fixture(params=[(task, kind) for task in sorted(TASKS) for kind in PLANS[task]], ids="-".join)
 def plan(request):
-    return small_plan(task=request.param)
+    task, kind = request.param
+    return small_plan(task=task, **PLANS[task][kind])
 
 
 @pytest.fixture
@@ -21,12 +34,12 @@ def task(plan):
 
 def batch(task, *, seed=0):
     configuration = task.configuration
-    shape = (configuration.batch_size, 1, *configuration.patch_voxels)
-    values = task.plan.labels.values
     rng = np.random.default_rng(seed)
-    label = torch.from_numpy(rng.integers(-1, values[-1] + 1, shape).astype(np.int16))
-    image = torch.from_numpy(rng.normal(size=(shape[0], configuration.network.in_channels, *shape[2:])))
-    return image.float(), label
+    size = (configuration.batch_size, configuration.network.in_channels, *configuration.patch_voxels)
+    blank = task.blank_label(configuration.batch_size)
+    low, high = (0, 2) if task.per_case else (-1, task.plan.labels.values[-1] + 1)
+    label = torch.from_numpy(rng.integers(low, high, blank.shape)).to(blank.dtype)
+    return torch.from_numpy(rng.normal(size=size)).float(), label
 
 
 def test_the_name_is_the_one_in_plans(task, plan):
@@ -77,13 +90,13 @@ def test_the_tally_adds_up_over_batches(task):
 
 
 @torch.no_grad()
-def test_decoding_gives_one_integer_a_voxel(task):
+def test_decoding_gives_one_integer_a_voxel_or_class(task):
     image, _ = batch(task)
     scores = task.build_network().eval()(image)[0].numpy()
     decoded = task.decode(scores)
-    assert decoded.shape == scores.shape[1:]
+    assert decoded.shape == (scores.shape if task.per_case else scores.shape[1:])
     assert np.issubdtype(decoded.dtype, np.unsignedinteger)
-    assert set(np.unique(decoded)) <= set(task.plan.labels.values)
+    assert set(np.unique(decoded)) <= ({0, 1} if task.per_case else set(task.plan.labels.values))
     shares = task.probabilities(scores.copy())
     assert shares.shape == scores.shape
     assert shares.min() >= 0
