@@ -12,6 +12,7 @@ from medarch.api.export import export
 from medarch.api.find_model import find_model
 from medarch.api.import_model import import_model
 from medarch.api.import_preprocessed import import_preprocessed
+from medarch.api.list_networks import list_networks
 from medarch.api.plan import plan
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.postprocess import postprocess
@@ -19,9 +20,11 @@ from medarch.api.predict import predict
 from medarch.api.preprocess import preprocess
 from medarch.api.report import report
 from medarch.api.select import select
+from medarch.api.show_network import NetworkFacts, show_network
 from medarch.api.train import TrainingResult, train
 
 __all__ = [
+    "NetworkFacts",
     "PlanFolder",
     "StudyOutcome",
     "TrainingResult",
@@ -35,11 +38,13 @@ __all__ = [
     "find_model",
     "import_model",
     "import_preprocessed",
+    "list_networks",
     "plan",
     "postprocess",
     "predict",
     "preprocess",
     "report",
     "select",
+    "show_network",
     "train",
 ]

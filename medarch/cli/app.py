@@ -11,6 +11,7 @@ from medarch.cli.evaluate import evaluate
 from medarch.cli.export import export
 from medarch.cli.import_model import import_model
 from medarch.cli.info import info
+from medarch.cli.networks import networks
 from medarch.cli.plan import plan
 from medarch.cli.postprocess import postprocess
 from medarch.cli.predict import predict
@@ -45,6 +46,7 @@ for verb in (
 ):
     app.command()(verb)
 app.command("import")(import_model)
+app.add_typer(networks, name="networks")
 
 
 def main() -> None:
