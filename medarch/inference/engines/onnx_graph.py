@@ -42,6 +42,8 @@ def onnx_graph(network: nn.Module, example: Tensor, *, output: str, spatial: Seq
     if program is None:
         raise RuntimeError("torch's ONNX exporter returned no program")
     graph: ModelProto = program.model_proto
+    for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
+        del part.metadata_props[:]  # the exporter's notes, with paths of this machine
     return graph
 
 
