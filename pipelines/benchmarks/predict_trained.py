@@ -4,7 +4,7 @@
 
 The models are those of nnunet_parity.py (nnU-Net plans and trains them; widths 16 and 8); in its scratch folder they
 are reused. `nnUNetv2_predict_from_modelfolder` with its defaults against `medarch import` and `medarch predict`, each
-as it is, and once more with `--fast`; label maps compared with each other and with the reference.
+as it is, and once more in bfloat16 and with `--fast`; label maps compared with each other and with the reference.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from nnunet_parity import ACDC, MODELS, SHARED, link_cases, train
 from peer import Cost, find_peer, measure, peer_environment, print_table
 
+from medarch.core.labels import LabelScheme
 from medarch.core.plan import Plan
 from medarch.evaluation.evaluate import evaluate
 
@@ -74,16 +75,23 @@ def compare(peer: Path, scratch: Path, name: str, count: int, options: argparse.
     print(f"\n== {name}, {count} cases, 8 mirrored copies", end="")
     print_table(ours, theirs, ours_name="medarch", theirs_name="nnU-Net")
     labels = Plan.load(work / "model" / "plan.json").labels
-    agreement = evaluate(work / "ours", work / "theirs", labels=labels)
-    worst = min(row.values["dsc"] for row in agreement.rows if row.values["dsc"] is not None)
-    print(f"Dice between both: mean {agreement.mean():.5f}, worst {worst:.5f}")
+    print_agreement(work / "ours", work / "theirs", labels)
     cases = sorted(path.name.removesuffix(".nii.gz") for path in (work / "theirs").glob("*.nii.gz"))
-    command = [program, "predict", work / "model", inputs, work / "fast", "--device", "cpu", "--fast"]
-    fast = measure(command, log=work / "ours.log")
-    print(f"medarch --fast: {fast.wall_s:.1f} s, {theirs[-1].wall_s / fast.wall_s:.1f} times faster than nnU-Net")
-    for folder in ("ours", "fast", "theirs"):
+    for folder, extra in (("bf16", ["--precision", "bf16"]), ("fast", ["--fast"])):
+        command = [program, "predict", work / "model", inputs, work / folder, "--device", "cpu", *extra]
+        cost = measure(command, log=work / "ours.log")
+        ratio = theirs[-1].wall_s / cost.wall_s
+        print(f"medarch {' '.join(extra)}: {cost.wall_s:.1f} s, {ratio:.1f} times faster; ", end="")
+        print_agreement(work / folder, work / "theirs", labels)
+    for folder in ("ours", "bf16", "fast", "theirs"):
         score = evaluate(work / folder, dataset / "labelsTr", labels=labels, cases=cases).mean()
         print(f"{folder}: DSC to the reference {score:.4f}", flush=True)
+
+
+def print_agreement(ours: Path, theirs: Path, labels: LabelScheme) -> None:
+    agreement = evaluate(ours, theirs, labels=labels)
+    worst = min(row.values["dsc"] for row in agreement.rows if row.values["dsc"] is not None)
+    print(f"Dice between both: mean {agreement.mean():.5f}, worst {worst:.5f}")
 
 
 if __name__ == "__main__":
