@@ -10,6 +10,7 @@ as it is, and once more in bfloat16 and with `--fast`; label maps compared with 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -77,6 +78,10 @@ def compare(peer: Path, scratch: Path, name: str, count: int, options: argparse.
     labels = Plan.load(work / "model" / "plan.json").labels
     print_agreement(work / "ours", work / "theirs", labels)
     cases = sorted(path.name.removesuffix(".nii.gz") for path in (work / "theirs").glob("*.nii.gz"))
+    command = [program, "predict", work / "model", inputs, "unused", "--device", "cpu", "--dry-run", "--json"]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    seconds, peak = sum(row["seconds"] for row in said), max(row["peak_bytes"] for row in said)
+    print(f"dry run of medarch: {seconds:.1f} s without start-up and {peak / 1e6:.0f} MB")
     for folder, extra in (("bf16", ["--precision", "bf16"]), ("fast", ["--fast"])):
         command = [program, "predict", work / "model", inputs, work / folder, "--device", "cpu", *extra]
         cost = measure(command, log=work / "ours.log")
