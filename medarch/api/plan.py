@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medarch.api.export import FORMATS
 from medarch.api.progress import Progress
 from medarch.core.errors import UsageError
 from medarch.core.plan import Plan
@@ -67,8 +66,8 @@ def plan(
         raise UsageError(
             f"unknown preset {preset!r}", expected=", ".join(PRESETS), found=preset, fix="choose one of those"
         )
-    if as_format not in (None, *FORMATS):
-        raise UsageError(f"unknown format {as_format!r}", expected=", ".join(FORMATS), found=str(as_format))
+    if as_format not in (None, "nnunet"):
+        raise UsageError(f"plans are not written as {as_format!r}", expected="nnunet", found=str(as_format))
     network = asked_network(changes)
     dataset = read_dataset(source, waive=waive)
     room = Workspace(workspace, dataset.name)

@@ -18,7 +18,10 @@ PRESETS = {
     "resenc-l": "nnU-Net's residual encoder plan for 24 GB",
     "resenc-xl": "nnU-Net's residual encoder plan for 40 GB",
 }
-TASKS = {"segmentation": "labels, overlapping regions, ignore label; 2D and 3D"}
+TASKS = {
+    "segmentation": "labels, overlapping regions, ignore label; 2D and 3D",
+    "classification": "one class a case, or any number of findings; 2D and 3D",
+}
 FORMATS = (".nii.gz", ".nii", ".hdr/.img", ".nrrd", ".mha", ".mhd", ".png", ".tif", ".bmp", ".jpg")
 
 
