@@ -64,7 +64,7 @@ def _write_script(network: ExportedNetwork, model: ModelFolder, path: Path) -> N
     with torch.no_grad(), warnings.catch_warnings():
         # torch warns of branches that a trace does not follow (they hang on the patch), and that scripts are old.
         warnings.simplefilter("ignore")
-        torch.jit.trace(network, (tiles,), check_trace=False).save(str(path))
+        torch.jit.trace(network, (tiles,), check_trace=False).save(str(path))  # type: ignore[no-untyped-call]
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
