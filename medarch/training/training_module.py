@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Self
+from contextlib import nullcontext
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -14,8 +15,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from medarch.core.errors import TrainingError
 from medarch.core.plan import TrainingPlan
+from medarch.networks.build_optimizer import build_optimizer
+from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks
+from medarch.networks.levers.offload_activations import offload_activations
 from medarch.networks.weights.fit_weights import fit_weights
-from medarch.networks.weights.parameter_groups import frozen_modules, parameter_groups
+from medarch.networks.weights.parameter_groups import frozen_modules
 from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.finish_batch import finish_batch
@@ -45,6 +49,7 @@ class TrainingModule(LightningModule):
         self.network = task.build_network()
         if pretrained is not None:
             self.fitted = fit_weights(self.network, pretrained)
+        checkpoint_blocks(self.network, self.plan.checkpoint)
         self.schedule = Schedule(self.plan)
         self.average = (
             WeightAverage(self.network, decay=self.plan.weight_average_decay)
@@ -61,29 +66,15 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """SGD with Nesterov momentum, or AdamW."""
-        plan = self.plan
-        groups = parameter_groups(
-            self.network,
-            learning_rate=plan.learning_rate,
-            frozen_stages=plan.frozen_stages,
-            layer_decay=plan.layer_decay,
-        )
-        if plan.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=True)
-        return torch.optim.SGD(
-            groups,
-            lr=plan.learning_rate,
-            momentum=plan.momentum,
-            weight_decay=plan.weight_decay,
-            nesterov=True,
-        )
+        return build_optimizer(self.network, self.plan)
 
-    def train(self, mode: bool = True) -> Self:
-        """Frozen stages stay in evaluation mode, with the statistics they were trained with."""
-        super().train(mode)
+    def on_fit_start(self) -> None:
+        """Frozen stages stay in evaluation mode, with the statistics they were trained with.
+
+        Lightning brings every module back to its own mode after a validation.
+        """
         for module in frozen_modules(self.network, self.plan.frozen_stages):
             module.eval()
-        return self
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
         """Batches of the present epoch; Lightning asks anew each epoch."""
@@ -116,7 +107,8 @@ class TrainingModule(LightningModule):
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = group["lr_scale"] * self.schedule.learning_rate(self.global_step)
         image, label = batch
-        loss = self.task.loss(self.network(image), self.task.target(label))
+        with offload_activations() if self.plan.offload_activations else nullcontext():
+            loss = self.task.loss(self.network(image), self.task.target(label))
         self.losses.append(loss.detach())
         return loss
 

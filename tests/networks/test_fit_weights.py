@@ -118,3 +118,12 @@ def test_an_encoder_finds_its_classifiers_weights_inside_a_segmentation_network(
     assert report.share == 1
     assert any(name.startswith("decoder.") for name in report.missing)
     assert all(name.startswith("encoder.encoder.") for name in report.matched)
+
+
+def test_a_network_for_small_patches_takes_the_stages_it_has():
+    strides = ((2, 2),) * 3
+    short = network(strides=strides)
+    report = fit_weights(short, network().state_dict())
+    assert report.share == 1
+    assert all(name.startswith(("encoder.stages.3.", "encoder.stages.4.")) for name in report.unused)
+    assert report.unused

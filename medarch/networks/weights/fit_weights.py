@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -33,7 +34,8 @@ class WeightsReport:
     unused: tuple[str, ...]
     """In the file, but not in the network."""
     share: float
-    """Weights that fitted, of those outside of heads: the lesser of the file's and the network's encoder's share."""
+    """Weights that fitted, of those outside of heads: the lesser of the file's and the network's encoder's share.
+    A network for small patches may have fewer stages than the file's; what is deeper does not count."""
 
     def __str__(self) -> str:
         parts = [f"{self.share:.1%} of the weights taken over ({len(self.matched)} tensors)"]
@@ -123,15 +125,24 @@ def _without_ones(given: Tensor, wanted: Tensor) -> Tensor:
 def _share(
     own: Mapping[str, Tensor], weights: Mapping[str, Tensor], names: Mapping[str, str], fitted: Mapping[str, Tensor]
 ) -> float:
-    """Of the file and of the part of the network that the file is for, heads left out."""
+    """Of the file and of the part of the network that the file is for, without heads and without stages too deep."""
     prefix = _common_prefix(fitted)
-    theirs = [name for name in weights if not _in_head(names.get(name, name))]
+    beyond = _is_beyond(own)
+    theirs = [name for name in weights if not _in_head(names.get(name, name)) and not beyond(names.get(name, name))]
     mine = [name for name in own if name.startswith(prefix) and not _in_head(name)]
     of_file = _count(weights, [name for name in theirs if names.get(name) in fitted]) / max(1, _count(weights, theirs))
     of_network = _count(own, [name for name in mine if name in fitted]) / max(1, _count(own, mine))
     return min(of_file, of_network)
 
 
+def _is_beyond(own: Mapping[str, Tensor]) -> Callable[[str], bool]:
+    """Whether a name belongs to a stage that a network for small patches does without."""
+    stages = {int(found[1]) for name in own if (found := _STAGE.match(name))}
+    last = max(stages, default=-1)
+    return lambda name: bool(stages) and (found := _STAGE.match(name)) is not None and int(found[1]) > last
+
+
+_STAGE = re.compile(r"(?:encoder\.)+stages\.(\d+)\.")
 _HEADS = {"head", "heads", "auxiliary"}
 
 
