@@ -13,6 +13,7 @@ from medarch.core.labels import LabelScheme
 from medarch.core.record import Record
 
 Precision = Literal["float32", "bf16", "fp16"]
+Checkpoint = Literal["none", "selective", "blocks", "stages"]
 Voxels = tuple[int, ...]
 
 
@@ -132,6 +133,12 @@ class TrainingPlan(Record):
     layer_decay: float = 1.0
     """Learning rate of each stage of the encoder as a share of that of the stage behind it."""
     accumulate: int = 1
+    """Batches whose gradients are added up before a step. The same step as one large batch where nothing is computed
+    over a batch: no batch normalisation, and ``batch_dice`` off."""
+    checkpoint: Checkpoint = "none"
+    """Which activations are computed again in the backward pass instead of kept."""
+    offload_activations: bool = False
+    """Keep activations in the host's memory until the backward pass needs them (GPUs)."""
     seed: int = 20240
     augmentation: AugmentationPlan = AugmentationPlan()
 

@@ -159,5 +159,13 @@ SEGMENTATION = (
         oracle=Oracle(9_042_276, "computed", "paper (9.04 M)", 3, 1, options={"preset": "paper"}),
         checked_against="MONAI BasicUNetPlusPlus",
     ),
+    Architecture(
+        name="reversible_unet",
+        task="segmentation",
+        builder=f"{_SEGMENT}.reversible_unet:reversible_unet",
+        topology=f"{_SEGMENT}.reversible_unet:reversible_unet_topology",
+        paper=Paper("Brügger, Baumgartner, Konukoglu", 2019, "arXiv:1906.06148"),
+        changed_for_3d="nothing: published in 3D",
+    ),
     *_composed(),
 )
