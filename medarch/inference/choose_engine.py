@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from medarch.core.plan import Device
 from medarch.inference.engines.engine import Engine
 from medarch.inference.engines.engine_choice import EngineChoice, EngineTrial, load_choice, save_choice, versions
 from medarch.inference.engines.load_engine import ENGINES, PRECISIONS, load_engine, multiplies_bf16
-from medarch.inference.engines.sample_tiles import sample_tiles, tile_corners_from_the_middle
+from medarch.inference.engines.sample_tiles import sample_tiles
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.load_model import Model
 from medarch.inference.stream_features import stream_features
@@ -27,8 +27,8 @@ LOWEST_DICE = 0.999
 """With float32's labels, see :func:`agreement`: below, an engine is not chosen however fast it is."""
 SHARE = 0.1
 """Of the time that a run is going to take, so much may go into trying engines."""
-FEWEST_TILES = 200
-"""Through a network, in a whole run: with fewer not even the first trial would pay."""
+FEWEST_PASSES = 200
+"""Of a tile through a network, in a whole run: with fewer not even the first trial would pay."""
 COMPARED, LOOKED_AT = 3, 12
 """Tiles with labels that are compared, and tiles looked at to find them."""
 ENOUGH = 1000
@@ -39,9 +39,15 @@ log = logging.getLogger(__name__)
 
 
 def choose_engine(
-    model: Model, image: np.ndarray, window: Window, *, cases: int, device: Device, precision: str = "auto"
+    model: Model,
+    sample: Callable[[], np.ndarray | None],
+    window: Window,
+    *,
+    passes: int,
+    device: Device,
+    precision: str = "auto",
 ) -> str:
-    """Return the name of the engine for a run over ``cases`` cases like ``image``.
+    """Return the name of the engine for a run of ``passes`` tiles through networks.
 
     A choice is kept in the user's cache folder for the same weights, patch, device and versions. Engines are tried on
     the first fold, the cheap ones first, as long as that takes no more than :data:`SHARE` of what the run will take.
@@ -49,9 +55,9 @@ def choose_engine(
 
     Args:
         model: loaded with the engine to take if no other is found better.
-        image: ``(C, N0, N1, N2)``, a prepared case.
+        sample: called if something is to be measured; returns a prepared case ``(C, N0, N1, N2)``, or None.
         window: the tiling.
-        cases: how many are to be predicted.
+        passes: tiles × mirrored copies × folds of all cases.
         device: what the model is on.
         precision: ``auto``, or the only one wanted.
     """
@@ -66,21 +72,21 @@ def choose_engine(
     if kept is not None and not ENGINES[kept.engine].missing(model.device):
         log.info("engine %s, as measured before", kept.engine)
         return kept.engine
-    tiles = len(tile_corners_from_the_middle(image.shape[1:], window)) * len(window.flips) * len(model.networks) * cases
-    if tiles < FEWEST_TILES:
-        log.info("engine %s: not measured for %d tiles", model.engine, tiles)
+    image = sample() if passes >= FEWEST_PASSES else None
+    if image is None:
+        log.info("engine %s: not measured for %d passes", model.engine, passes)
         return model.engine
-    return _Trials(model, image, window, tiles, made_for, precision).choose()
+    return _Trials(model, image, window, passes, made_for, precision).choose()
 
 
 class _Trials:
     """One measurement."""
 
     def __init__(
-        self, model: Model, image: np.ndarray, window: Window, tiles: int, made_for: dict[str, str], precision: str
+        self, model: Model, image: np.ndarray, window: Window, passes: int, made_for: dict[str, str], precision: str
     ) -> None:
         self.started = time.perf_counter()
-        self.model, self.window, self.tiles = model, window, tiles
+        self.model, self.window, self.passes = model, window, passes
         self.made_for, self.precision = made_for, precision
         self.samples = list(itertools.islice(sample_tiles(image, window), LOOKED_AT))
         per_pass = VOXELS_PER_PASS[model.device.type] // math.prod(window.patch)
@@ -90,7 +96,7 @@ class _Trials:
 
     def choose(self) -> str:
         usual = self._time(self.model.engines[0])
-        budget = SHARE * self.tiles * usual.seconds_per_tile
+        budget = SHARE * self.passes * usual.seconds_per_tile
         reference = self._reference()
         if reference is None:
             log.info("engine %s: the first case has no labels to compare engines by", self.model.engine)

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from medarch.core.dataset import Case
 from medarch.core.errors import MedarchError
 from medarch.core.plan import Device
+from medarch.inference.case_bytes import network_shape
 from medarch.inference.choose_engine import choose_engine
 from medarch.inference.engines.load_engine import ENGINES
 from medarch.inference.ensemble import Ensemble
@@ -18,6 +21,9 @@ from medarch.inference.ledger import recorded_settings
 from medarch.inference.load_model import Model
 from medarch.inference.prediction_options import PredictionOptions
 from medarch.inference.prepare_input import prepare_input
+from medarch.inference.tile_count import TileCount
+from medarch.inference.window import Window
+from medarch.io.read_geometry import read_geometry
 
 CASES_TRIED = 3
 """If the first case cannot be read, the next may be."""
@@ -68,10 +74,22 @@ def _begun_with(output: Path, ensemble: Ensemble) -> list[str] | None:
 
 def _chosen(model: Model, cases: Sequence[Case], options: PredictionOptions, device: Device, precision: str) -> str:
     window = options.window(model.configuration)
-    for case in cases[:CASES_TRIED]:
-        try:
-            image = prepare_input(model, case).arrays.image
-        except MedarchError:
-            continue  # the run itself will tell
-        return choose_engine(model, image, window, cases=len(cases), device=device, precision=precision)
-    return model.engine
+
+    def sample() -> np.ndarray | None:
+        for case in cases[:CASES_TRIED]:
+            try:
+                return prepare_input(model, case).arrays.image
+            except MedarchError:
+                continue  # the run itself will tell
+        return None
+
+    tiles = sum(_tiles(model, case, window) for case in cases)
+    passes = tiles * len(window.flips) * len(model.networks)
+    return choose_engine(model, sample, window, passes=passes, device=device, precision=precision)
+
+
+def _tiles(model: Model, case: Case, window: Window) -> int:
+    try:
+        return TileCount.of(network_shape(read_geometry(case.images[0])[0], model.configuration), window).tiles
+    except MedarchError:
+        return 0

@@ -13,7 +13,20 @@ from medarch.inference.tiles import tile_starts
 from medarch.inference.window import Window
 
 
-def tile_corners_from_the_middle(shape: Sequence[int], window: Window) -> list[tuple[int, ...]]:
+def sample_tiles(image: np.ndarray, window: Window) -> Iterator[Tensor]:
+    """Yield pieces of ``(C, N0, N1, N2)`` as large as a tile, float32, zeros where the case is smaller.
+
+    They are cases of one tile: ``(C, *patch)``, with a 2D window ``(C, 1, *patch)``.
+    """
+    patch = _patch(image.shape[1:], window)
+    missing = [max(0, side - size) for side, size in zip(patch, image.shape[1:], strict=True)]
+    padded = np.pad(image, [(0, 0), *((more // 2, more - more // 2) for more in missing)])
+    for corner in _corners_from_the_middle(image.shape[1:], window):
+        place = tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))
+        yield torch.from_numpy(np.ascontiguousarray(padded[(slice(None), *place)], dtype=np.float32))
+
+
+def _corners_from_the_middle(shape: Sequence[int], window: Window) -> list[tuple[int, ...]]:
     """Corners of all tiles of a case, sorted by their distance from the middle; a 2D window has tiles of one plane."""
     patch = _patch(shape, window)
     flat = len(window.patch) < len(shape)
@@ -29,19 +42,6 @@ def tile_corners_from_the_middle(shape: Sequence[int], window: Window) -> list[t
         )
 
     return sorted(itertools.product(*axes), key=distance)
-
-
-def sample_tiles(image: np.ndarray, window: Window) -> Iterator[Tensor]:
-    """Yield pieces of ``(C, N0, N1, N2)`` as large as a tile, float32, zeros where the case is smaller.
-
-    They are cases of one tile: ``(C, *patch)``, with a 2D window ``(C, 1, *patch)``.
-    """
-    patch = _patch(image.shape[1:], window)
-    missing = [max(0, side - size) for side, size in zip(patch, image.shape[1:], strict=True)]
-    padded = np.pad(image, [(0, 0), *((more // 2, more - more // 2) for more in missing)])
-    for corner in tile_corners_from_the_middle(image.shape[1:], window):
-        place = tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))
-        yield torch.from_numpy(np.ascontiguousarray(padded[(slice(None), *place)], dtype=np.float32))
 
 
 def _patch(shape: Sequence[int], window: Window) -> tuple[int, ...]:

@@ -17,7 +17,10 @@ from medarch.inference.window import Window
 
 HERE = Device(kind="cpu", name="test", memory_bytes=2**30)
 WINDOW = Window((8, 16, 16))
-IMAGE = smooth_noise((1, 12, 40, 40)) / 100
+
+
+def sample():
+    return smooth_noise((1, 12, 40, 40)) / 100
 
 
 @pytest.fixture
@@ -55,16 +58,16 @@ def engine_that(distorts):
 
 def test_the_fastest_with_the_same_labels_is_chosen_and_kept(model, monkeypatch, tmp_path):
     monkeypatch.setitem(ENGINES, "cached", engine_that(lambda features: features))
-    assert choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE) == "cached"
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE) == "cached"
     [kept] = (tmp_path / "cache" / "medarch" / "engines").iterdir()
     assert '"engine": "cached"' in kept.read_text()
     monkeypatch.setattr(module, "_Trials", None)  # no second measurement
-    assert choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE) == "cached"
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE) == "cached"
 
 
 def test_a_fast_engine_with_other_labels_is_not_chosen(model, monkeypatch):
     monkeypatch.setitem(ENGINES, "wrong", engine_that(lambda features: -features))
-    assert choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE) in ("eager", "channels_last", "bf16")
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE) in ("eager", "channels_last", "bf16")
 
 
 def test_an_engine_that_fails_is_not_chosen_and_named(model, monkeypatch, caplog):
@@ -72,7 +75,7 @@ def test_an_engine_that_fails_is_not_chosen_and_named(model, monkeypatch, caplog
         raise RuntimeError("no such layer here")
 
     monkeypatch.setitem(ENGINES, "broken", engine_that(fails))
-    assert choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE) != "broken"
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE) != "broken"
     assert "broken" in caplog.text
     assert "no such layer here" in caplog.text
 
@@ -80,31 +83,43 @@ def test_an_engine_that_fails_is_not_chosen_and_named(model, monkeypatch, caplog
 def test_a_short_run_measures_nothing(model, monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(module, "_Trials", None)
     with caplog.at_level("INFO"):
-        assert choose_engine(model, IMAGE, WINDOW, cases=1, device=HERE) == model.engine
+        assert choose_engine(model, sample, WINDOW, passes=10, device=HERE) == model.engine
     assert "not measured" in caplog.text
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_run_without_a_readable_case_measures_nothing(model, monkeypatch):
+    monkeypatch.setattr(module, "_Trials", None)
+    assert choose_engine(model, lambda: None, WINDOW, passes=10**7, device=HERE) == model.engine
+
+
+def test_a_case_without_labels_chooses_nothing(model, tmp_path):
+    model.head.bias[0] = 1e9
+    model.networks[0].head.bias.data[0] = 1e9
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE) == model.engine
     assert not (tmp_path / "cache").exists()
 
 
 def test_an_engine_that_takes_long_to_prepare_is_left_out_of_a_run_it_would_not_pay_in(model, monkeypatch, tmp_path):
     slow = engine_that(lambda features: features)
     monkeypatch.setitem(ENGINES, "slow start", EngineEntry(slow.make, slow.compute, slow.missing, preparation_s=1e9))
-    assert choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE) != "slow start"
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE) != "slow start"
     assert not (tmp_path / "cache").exists()  # an incomplete choice is not kept
 
 
 def test_only_the_precision_asked_for_is_tried(model, monkeypatch):
     monkeypatch.setitem(ENGINES, "cached", engine_that(lambda features: features))
-    assert choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE, precision="bf16") in ("bf16", model.engine)
+    assert choose_engine(model, sample, WINDOW, passes=10**7, device=HERE, precision="bf16") in ("bf16", model.engine)
 
 
 def test_another_model_patch_or_device_is_measured_anew(model, monkeypatch):
-    choose_engine(model, IMAGE, WINDOW, cases=10**6, device=HERE)
+    choose_engine(model, sample, WINDOW, passes=10**7, device=HERE)
     asked = []
     monkeypatch.setattr(module, "load_choice", lambda made_for: asked.append(made_for) or load_choice(made_for))
     other = Device(kind="cpu", name="another", memory_bytes=2**30)
-    choose_engine(model, IMAGE, WINDOW, cases=1, device=HERE)
-    choose_engine(model, IMAGE, WINDOW, cases=1, device=other)
-    choose_engine(model, IMAGE, Window((8, 8, 16)), cases=1, device=HERE)
+    choose_engine(model, sample, WINDOW, passes=10, device=HERE)
+    choose_engine(model, sample, WINDOW, passes=10, device=other)
+    choose_engine(model, sample, Window((8, 8, 16)), passes=10, device=HERE)
     assert [load_choice(made_for) is not None for made_for in asked] == [True, False, False]
 
 

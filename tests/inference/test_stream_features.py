@@ -1,3 +1,5 @@
+"""Blended tiles against MONAI's sliding window, and against blends by hand."""
+
 import itertools
 
 import numpy as np
@@ -5,11 +7,12 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 from scipy.ndimage import gaussian_filter
+from streamed_logits import streamed_logits
 from torch import nn
 from torch.nn import functional as F
 
-from medarch.inference import sliding_window as module
-from medarch.inference.sliding_window import Window, sliding_window
+from medarch.inference.footing import VOXELS_PER_PASS
+from medarch.inference.window import Window
 
 HEADS = 3
 
@@ -43,13 +46,13 @@ def monai(net, x, patch, overlap=0.5):
 def test_blended_tiles_equal_monai(grid):
     # Sizes that both tile alike: nnU-Net spreads tiles evenly, MONAI pushes the last one back.
     patch, net = (8, 8, 8), network(3)
-    ours = sliding_window([net], image(*grid), heads=HEADS, window=Window(patch=patch))
+    ours = streamed_logits([net], image(*grid), heads=HEADS, window=Window(patch=patch))
     torch.testing.assert_close(ours, monai(net, image(*grid), patch), rtol=1e-4, atol=1e-4)
 
 
 def test_a_2d_network_predicts_slice_by_slice():
     net, volume = network(2), image(5, 16, 24)
-    ours = sliding_window([net], volume, heads=HEADS, window=Window(patch=(8, 8)))
+    ours = streamed_logits([net], volume, heads=HEADS, window=Window(patch=(8, 8)))
     assert ours.shape == (HEADS, 5, 16, 24)
     for plane in range(5):
         torch.testing.assert_close(ours[:, plane], monai(net, volume[:, plane], (8, 8)), rtol=1e-4, atol=1e-4)
@@ -65,7 +68,7 @@ def test_any_size_equals_a_blend_by_hand():
         box = tuple(slice(low, low + side) for low, side in zip(corner, patch, strict=True))
         total[(slice(None), *box)] += net(volume[(slice(None), *box)][None])[0] * weights
         weight[box] += weights
-    ours = sliding_window([net], volume, heads=HEADS, window=Window(patch=patch))
+    ours = streamed_logits([net], volume, heads=HEADS, window=Window(patch=patch))
     torch.testing.assert_close(ours, total / weight, rtol=1e-4, atol=1e-4)
 
 
@@ -77,7 +80,7 @@ def test_mirroring_is_the_mean_over_flipped_copies(axes):
     assert len(flips) == 2 ** len(axes)
     spatial = [tuple(axis + 1 for axis in flip) for flip in flips]
     expected = torch.stack([net(volume.flip(flip)[None])[0].flip(flip) for flip in spatial]).mean(0)
-    ours = sliding_window([net], volume, heads=HEADS, window=Window(patch=(8, 8, 8), mirror_axes=axes))
+    ours = streamed_logits([net], volume, heads=HEADS, window=Window(patch=(8, 8, 8), mirror_axes=axes))
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -85,7 +88,7 @@ def test_mirroring_is_the_mean_over_flipped_copies(axes):
 def test_several_networks_are_averaged():
     nets, volume = [network(3, seed=seed) for seed in (1, 2, 3)], image(8, 8, 8)
     expected = torch.stack([net(volume[None])[0] for net in nets]).mean(0)
-    ours = sliding_window(nets, volume, heads=HEADS, window=Window(patch=(8, 8, 8)))
+    ours = streamed_logits(nets, volume, heads=HEADS, window=Window(patch=(8, 8, 8)))
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -93,14 +96,14 @@ def test_several_networks_are_averaged():
 def test_an_image_smaller_than_the_patch_is_padded_around_and_cut_again():
     net, volume = network(3), image(5, 8, 4)
     expected = net(F.pad(volume, (2, 2, 0, 0, 1, 2))[None])[0][:, 1:6, :, 2:6]
-    ours = sliding_window([net], volume, heads=HEADS, window=Window(patch=(8, 8, 8)))
+    ours = streamed_logits([net], volume, heads=HEADS, window=Window(patch=(8, 8, 8)))
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_how_many_tiles_go_through_at_once_does_not_change_the_result(monkeypatch):
     net, volume = network(3), image(20, 16, 16)
     window = Window(patch=(8, 8, 8), mirror_axes=(0, 2))
-    many = sliding_window([net], volume, heads=HEADS, window=window)
-    monkeypatch.setitem(module.VOXELS_PER_PASS, "cpu", 1)
-    one = sliding_window([net], volume, heads=HEADS, window=window)
+    many = streamed_logits([net], volume, heads=HEADS, window=window)
+    monkeypatch.setitem(VOXELS_PER_PASS, "cpu", 1)
+    one = streamed_logits([net], volume, heads=HEADS, window=window)
     torch.testing.assert_close(many, one, rtol=1e-4, atol=1e-5)

@@ -1,8 +1,9 @@
-"""Streaming against the computation that holds every logit of the case."""
+"""Labels decided slab by slab against those of logits that were resampled whole."""
 
 import numpy as np
 import pytest
 import torch
+from streamed_logits import streamed_logits
 
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
@@ -13,7 +14,6 @@ from medarch.inference import stream_features as module
 from medarch.inference.engines.load_engine import load_engine
 from medarch.inference.label_assembler import LabelAssembler
 from medarch.inference.linear_head import LinearHead
-from medarch.inference.sliding_window import sliding_window
 from medarch.inference.stream_features import stream_features
 from medarch.inference.window import Window
 from medarch.networks.build_network import build_network
@@ -85,7 +85,7 @@ def test_streamed_labels_are_those_of_the_whole_computation(name, folds, labels,
     window = Window(patch, 0.5, (0, 1))
     image = torch.randn(1, *shape, generator=torch.Generator().manual_seed(5))
     way = record(shape, crop, spacing_mm)
-    whole = resample_to_crop(sliding_window(networks, image, heads=labels.heads, window=window).numpy(), way)
+    whole = resample_to_crop(streamed_logits(networks, image, heads=labels.heads, window=window).numpy(), way)
     if labels.has_regions:
         expected = np.zeros(crop, np.uint8)
         for channel, value in zip(whole, labels.regions_class_order, strict=True):
