@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from medarch.inference.engines.feature_network import FeatureNetwork
 from medarch.inference.engines.layout import channels_last as channels_last_of
+from medarch.inference.engines.transposed_as_product import transposed_as_product
 from medarch.inference.engines.use_onednn import use_onednn
 
 
@@ -28,8 +29,10 @@ class TorchEngine:
         """Copy the network to the device."""
         layout = channels_last_of(network) if channels_last else torch.contiguous_format
         mine = FeatureNetwork(network).to(device=device, dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
-        if channels_last and device.type == "cpu" and dtype == torch.float32:
-            use_onednn(mine)
+        if channels_last and device.type == "cpu":
+            transposed_as_product(mine)
+            if dtype == torch.float32:
+                use_onednn(mine)
         return cls(name, mine, dtype, layout)
 
     @torch.inference_mode()
