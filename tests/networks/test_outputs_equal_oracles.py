@@ -11,39 +11,52 @@ from safetensors.torch import load_file
 
 from medarch.core.plan import NetworkPlan
 from medarch.networks.build_network import build_network
+from medarch.networks.registry import REGISTRY
 from medarch.networks.weights.fit_weights import fit_weights
 
 PYTHON = os.environ.get("MEDARCH_ORACLE_PYTHON")
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.skipif(not PYTHON, reason="MEDARCH_ORACLE_PYTHON names no python with torchvision and timm"),
-]
-ORACLES = {
-    "alexnet": ["torchvision:alexnet"],
-    "vgg11": ["torchvision:vgg11"],
-    "vgg16_bn": ["torchvision:vgg16_bn"],
-    "googlenet": ["torchvision:googlenet"],
-    "resnet18": ["torchvision:resnet18", "timm:resnet18"],
-    "resnet50": ["torchvision:resnet50"],
-    "se_resnet50": ["timm:seresnet50"],
-    "densenet121": ["torchvision:densenet121", "timm:densenet121"],
-    "densenet161": ["torchvision:densenet161"],
-    "mobilenet_v1": ["timm:mobilenetv1_100"],
-    "mobilenet_v2": ["torchvision:mobilenet_v2", "timm:mobilenetv2_100"],
-    "efficientnet_b0": ["torchvision:efficientnet_b0", "timm:efficientnet_b0"],
-    "efficientnet_b3": ["torchvision:efficientnet_b3"],
-    "efficientnet_b5": ["torchvision:efficientnet_b5"],
-    "efficientnet_v2_s": ["torchvision:efficientnet_v2_s", "timm:efficientnetv2_s"],
-    "efficientnet_v2_m": ["torchvision:efficientnet_v2_m"],
-    "convnext_tiny": ["torchvision:convnext_tiny", "timm:convnext_tiny"],
-}
+SAME_NAME = (
+    *(
+        "alexnet",
+        "googlenet",
+        "mobilenet_v2",
+        *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
+    ),
+    *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
+    *(f"densenet{depth}" for depth in (121, 161, 169, 201)),
+    *(f"efficientnet_b{number}" for number in range(8)),
+    *(f"efficientnet_v2_{size}" for size in "sml"),
+    *(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
+)
+"""Networks that torchvision calls what medarch calls them."""
+ORACLES = (
+    *((name, f"torchvision:{name}") for name in SAME_NAME),
+    ("resnet18", "timm:resnet18"),
+    ("se_resnet50", "timm:seresnet50"),
+    ("densenet121", "timm:densenet121"),
+    ("mobilenet_v1", "timm:mobilenetv1_100"),
+    ("mobilenet_v2", "timm:mobilenetv2_100"),
+    ("efficientnet_b0", "timm:efficientnet_b0"),
+    ("efficientnet_v2_s", "timm:efficientnetv2_s"),
+    ("convnext_tiny", "timm:convnext_tiny"),
+)
 OPTIONS = {"timm:efficientnetv2_s": {"eps": 1e-5}}
 """timm's batch normalisation adds another number to the variance than torchvision's."""
 
 
-@pytest.mark.parametrize(
-    ("name", "oracle"), [(name, oracle) for name, oracles in ORACLES.items() for oracle in oracles]
-)
+def test_the_registry_claims_the_oracles_that_are_run_here():
+    claimed = {
+        (name, library)
+        for name, entry in REGISTRY.items()
+        for library in ("torchvision", "timm")
+        if library in entry.checked_against
+    }
+    assert claimed == {(name, oracle.split(":")[0]) for name, oracle in ORACLES}
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(not PYTHON, reason="MEDARCH_ORACLE_PYTHON names no python with torchvision and timm")
+@pytest.mark.parametrize(("name", "oracle"), ORACLES)
 @torch.no_grad()
 def test_outputs_equal_the_oracle_with_its_weights(name, oracle, tmp_path):
     script = Path(__file__).with_name("oracle_outputs.py")
