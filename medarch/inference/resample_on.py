@@ -59,5 +59,5 @@ class _Torch:
         if order == 0:
             return volume.index_select(axis, torch.from_numpy(nearest_indices(old, size)).to(self.device))
         matrix = torch.from_numpy(interpolation_matrix(old, size, order).astype(np.float32)).to(self.device)
-        moved = torch.tensordot(matrix, volume, dims=([1], [axis]))
+        moved: Tensor = torch.tensordot(matrix, volume, dims=([1], [axis]))  # type: ignore[no-untyped-call]
         return moved.movedim(0, axis)

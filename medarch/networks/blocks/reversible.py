@@ -48,10 +48,12 @@ class ReversibleSequence(nn.Module):
         """Return the output of the last block."""
         if x.dtype in (torch.bfloat16, torch.float16) and self.training:
             x = x.float()
-        if not (self.reversible and torch.is_grad_enabled()) or torch.compiler.is_compiling():
+        if not (self.reversible and torch.is_grad_enabled() and torch.amp.is_autocast_available(x.device.type)):
+            return _run(self.blocks, x)  # The last: a tensor of the meta device, which has nothing to keep.
+        if torch.compiler.is_compiling():
             return _run(self.blocks, x)
         parameters = [parameter for parameter in self.blocks.parameters() if parameter.requires_grad]
-        found: Tensor = _Reversible.apply(x, self.blocks, *parameters)
+        found: Tensor = _Reversible.apply(x, self.blocks, *parameters)  # type: ignore[no-untyped-call]
         return found
 
 

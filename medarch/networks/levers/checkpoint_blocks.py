@@ -79,7 +79,7 @@ def _contexts(block: nn.Module, selective: bool) -> tuple[AbstractContextManager
     first: AbstractContextManager[Any] = nullcontext()
     again: AbstractContextManager[Any] = nullcontext()
     if selective:
-        first, again = create_selective_checkpoint_contexts(_keep_convolutions)
+        first, again = create_selective_checkpoint_contexts(_keep_convolutions)  # type: ignore[no-untyped-call]
     return first, _with_frozen_statistics(block, again)
 
 

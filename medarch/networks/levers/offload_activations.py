@@ -26,8 +26,9 @@ def offload_activations(
     """
 
     def pack(tensor: Tensor) -> tuple[Tensor, torch.device | None]:
-        large = tensor.numel() * tensor.element_size() >= SMALLEST_BYTES
-        if not large or isinstance(tensor, nn.Parameter) or tensor._base is not None:
+        # An expanded view is larger than its storage, and stays, too.
+        large = SMALLEST_BYTES <= tensor.nbytes <= tensor.untyped_storage().nbytes()
+        if not large or isinstance(tensor, nn.Parameter):
             return tensor, None
         with host():
             pinned = tensor.device.type == "cuda"
