@@ -7,7 +7,7 @@ import torch
 from small_plan import small_network
 
 from medarch.core.plan import NetworkPlan
-from medarch.networks.blocks.reversible import ReversibleSequence
+from medarch.networks.blocks.reversible import ReversibleBlock, ReversibleSequence
 from medarch.networks.build_network import build_network
 from medarch.networks.conv_block import ConvBlock
 from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks, find_blocks
