@@ -9,12 +9,13 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/python pipelines/segment.py data_samples/hippocampus --workspace workspace --time-budget 4m
 
+# One thread a worker: two workers with as many threads as cores each get in each other's way.
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 # torch first and alone: an open range of another package would otherwise pull a build with several GB of CUDA.
 $(VENV)/.demo: pyproject.toml constraints.txt
