@@ -8,6 +8,7 @@ from medarch.core.plan import NetworkPlan
 from medarch.networks.blocks.conv_norm_activation import ConvNormActivation
 from medarch.networks.build_network import build_network
 from medarch.networks.registry import REGISTRY
+from medarch.planning.network_cost import network_cost
 
 ODD = {2: (33, 40), 3: (9, 33, 40)}
 LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
@@ -114,6 +115,14 @@ def test_maps_have_the_sizes_and_channels_the_encoder_promises(architecture, dim
     ):
         size = tuple(-(-side // step) for side, step in zip(size, stride, strict=True))
         assert found.shape == (3, channels, *size)
+
+
+def test_its_cost_can_be_told_without_data(architecture, dim):
+    # The planner relies on it: no operation may look at values.
+    cost = network_cost(plan_of(architecture, dim), ODD[dim])
+    assert cost.parameters == sum(parameter.numel() for parameter in network_of(architecture, dim).parameters())
+    assert cost.forward_flop > 0
+    assert cost.training_bytes > 0
 
 
 @torch.no_grad()
