@@ -69,7 +69,11 @@ class Pipeline:
 
     def _prepare(self, ticket: _Ticket) -> list[NetworkInput]:
         models = self.ensemble.models
-        ticket.enter(case_bytes(ticket.case, [model.configuration for model in models]))
+        count = 0
+        try:
+            count = case_bytes(ticket.case, [model.configuration for model in models])
+        finally:
+            ticket.enter(count)  # whatever happened: the cases behind this one wait for it
         return [
             prepare_input(
                 model,

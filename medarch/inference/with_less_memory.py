@@ -30,7 +30,7 @@ def with_less_memory(case: str, device: torch.device, attempt: Callable[[Footing
     for footing, slower in zip((first, *first.slower()), (*first.slower(), None), strict=True):
         try:
             return attempt(footing)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
             message = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no memory'}"
@@ -48,7 +48,7 @@ def with_less_memory(case: str, device: torch.device, attempt: Callable[[Footing
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
     # On a CPU torch raises a plain RuntimeError, whose text is all that tells it from others.
-    return not isinstance(error, RuntimeError) or any(
-        text in str(error) for text in ("out of memory", "can't allocate memory", "not enough memory")
-    )
+    return any(text in str(error) for text in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -16,6 +16,7 @@ from untrained_model import AFFINE, smooth_noise
 from medarch import api
 from medarch.inference import pipeline
 from medarch.inference.engines.torch_engine import TorchEngine
+from medarch.inference.with_less_memory import with_less_memory
 
 OPTIONS = {"device": "cpu", "precision": "float32", "mirror": False}
 PATIENCE_S = 120
@@ -112,6 +113,34 @@ def test_no_fault_stops_a_run_or_another_case(model_folder, tmp_path, monkeypatc
             assert [row.status for row in again.cases].count("done") == len(prediction.failed)
         if injected >= wanted:
             return
+
+
+def test_a_case_whose_size_cannot_be_told_holds_up_no_other(model_folder, images, tmp_path, monkeypatch):
+    tell = pipeline.case_bytes
+
+    def case_bytes(case, configurations):
+        if case.id == "case_1":
+            raise ValueError("planted")
+        return tell(case, configurations)
+
+    monkeypatch.setattr(pipeline, "case_bytes", case_bytes)
+    rows = run(model_folder, images, tmp_path / "out").cases
+    assert [row.status for row in rows] == ["done", "failed", "done", "done"]
+    assert "planted" in rows[1].error
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA"), MemoryError()])
+def test_every_kind_of_failed_allocation_is_tried_again_with_less(error):
+    footings = []
+
+    def attempt(footing):
+        footings.append(footing.voxels_per_pass)
+        if len(footings) < 3:
+            raise error
+        return "done"
+
+    assert with_less_memory("case", torch.device("cpu"), attempt) == "done"
+    assert footings[0] > footings[1] > footings[2] == 1
 
 
 def test_after_a_failed_allocation_fewer_tiles_go_at_once_and_labels_stay(model_folder, images, tmp_path, monkeypatch):
