@@ -23,7 +23,7 @@ from medarch.inference.load_model import Model
 from medarch.inference.prediction_options import PredictionOptions
 from medarch.inference.prepare_input import prepare_input
 from medarch.inference.stream_features import stream_features
-from medarch.inference.tile_count import TileCount
+from medarch.inference.tile_grid import TileGrid
 from medarch.inference.window import Window
 from medarch.io.read_geometry import read_geometry
 from medarch.io.write_volume import write_volume
@@ -105,12 +105,12 @@ class _Probe:
         )
 
     def estimate(self, model: Model, case: Case, voxels: int, window: Window) -> CaseEstimate:
-        count = TileCount.of(network_shape(read_geometry(case.images[0])[0], model.configuration), window)
-        seconds = voxels * (self.prepare_s + self.write_s + self.decode_s) + count.tiles * self.tile_s
-        held = count.held_voxels * model.head.features * FLOAT_BYTES if model.device.type == "cpu" else 0
+        tiles = TileGrid.of(network_shape(read_geometry(case.images[0])[0], model.configuration), window)
+        seconds = voxels * (self.prepare_s + self.write_s + self.decode_s) + tiles.count * self.tile_s
+        held = tiles.held_voxels * model.head.features * FLOAT_BYTES if model.device.type == "cpu" else 0
         return CaseEstimate(
             case=case.id,
-            passes=count.tiles * len(window.flips) * len(model.engines),
+            passes=tiles.count * len(window.flips) * len(model.engines),
             seconds=seconds,
             peak_bytes=self.base_bytes + case_bytes(case, [model.configuration]) + held,
         )

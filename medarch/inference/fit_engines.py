@@ -21,7 +21,7 @@ from medarch.inference.ledger import recorded_settings
 from medarch.inference.load_model import Model
 from medarch.inference.prediction_options import PredictionOptions
 from medarch.inference.prepare_input import prepare_input
-from medarch.inference.tile_count import TileCount
+from medarch.inference.tile_grid import TileGrid
 from medarch.inference.window import Window
 from medarch.io.read_geometry import read_geometry
 
@@ -90,6 +90,6 @@ def _chosen(model: Model, cases: Sequence[Case], options: PredictionOptions, dev
 
 def _tiles(model: Model, case: Case, window: Window) -> int:
     try:
-        return TileCount.of(network_shape(read_geometry(case.images[0])[0], model.configuration), window).tiles
+        return TileGrid.of(network_shape(read_geometry(case.images[0])[0], model.configuration), window).count
     except MedarchError:
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medarch.core.geometry import Triple
 from medarch.inference.engines.engine import Engine
 from medarch.inference.footing import Footing
 from medarch.inference.linear_head import LinearHead
-from medarch.inference.tiles import line_weights, tile_starts
+from medarch.inference.tile_grid import TileGrid
+from medarch.inference.tiles import gaussian_weights, line_weights
 from medarch.inference.window import Window
 
 Place = tuple[slice, slice, slice]
@@ -72,14 +73,15 @@ def stream_features(
     accumulator = torch.zeros((*layout.held_shape(chunks), head.features), device=footing.hold_on).permute(3, 0, 1, 2)
     weights = layout.weights(footing.hold_on)
     ask = _Asked(engines, window, layout.flat, footing)
-    front = 0
+    front, end = 0, layout.grid.padded[layout.axis]
     for chunk in [*chunks, None]:
-        first = layout.padded[layout.axis] if chunk is None else chunk[0][layout.axis].start
+        first = end if chunk is None else chunk[0][layout.axis].start
         while front < first:  # more than once where tiles were left out
             planes = min(first - front, accumulator.shape[layout.axis + 1])
             yield from layout.finished(accumulator, front, front + planes)
-            _move_up(accumulator, layout.axis + 1, planes)
             front += planes
+            if front < end:
+                _move_up(accumulator, layout.axis + 1, planes)
         for place, found in zip(chunk or (), ask(image, chunk or ()), strict=True):
             target = accumulator[(slice(None), *layout.moved(place, -front))]
             if weights is None:
@@ -90,62 +92,38 @@ def stream_features(
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the tiles of one case lie, in the order in which they are computed."""
+    """The tiles of one case, in the order in which they are computed."""
 
-    grid: tuple[int, ...]
-    """The case's own shape."""
-    padded: tuple[int, ...]
-    before: tuple[int, ...]
-    """Planes of padding before the case's first."""
-    patch: tuple[int, int, int]
+    grid: TileGrid
     axis: int
-    starts: tuple[list[int], ...]
     tiles: list[Place]
     flat: bool
     """Whether the network is 2D."""
 
     @classmethod
     def of(cls, image: Tensor, window: Window, axis: int | None) -> _Layout:
-        grid = tuple(image.shape[1:])
-        flat = len(window.patch) == 2
-        patch = (1, *window.patch) if flat else tuple(window.patch)
-        padding = [max(0, side - size) for size, side in zip(grid, patch, strict=True)]
-        padded = tuple(size + more for size, more in zip(grid, padding, strict=True))
-        starts = tuple(
-            tile_starts(size, side, step=1.0 if flat and number == 0 else window.step)
-            for number, (size, side) in enumerate(zip(padded, patch, strict=True))
-        )
-        if axis is None:
-            axis = max(range(3), key=lambda number: padded[number] / patch[number])
-        others = [number for number in range(3) if number != axis]
-        tiles = []
-        for corner in itertools.product(starts[axis], *(starts[other] for other in others)):
-            at = dict(zip((axis, *others), corner, strict=True))
-            tiles.append(tuple(slice(at[number], at[number] + patch[number]) for number in range(3)))
-        return cls(grid, padded, tuple(more // 2 for more in padding), patch, axis, starts, tiles, flat)  # type: ignore[arg-type]
+        grid = TileGrid.of((image.shape[1], image.shape[2], image.shape[3]), window)
+        along = grid.longest if axis is None else axis
+        corners = sorted(grid.corners(), key=lambda corner: corner[along])
+        places = [_box(corner, grid.patch) for corner in corners]
+        return cls(grid, along, places, len(window.patch) == 2)
 
     @property
     def padding(self) -> list[int]:
         """As :func:`torch.nn.functional.pad` wants it, last axis first."""
-        sides = [
-            (low, whole - size - low) for low, whole, size in zip(self.before, self.padded, self.grid, strict=True)
-        ]
-        return [amount for side in reversed(sides) for amount in side]
+        return [amount for side in reversed(self.grid.margins) for amount in side]
 
     def tiles_per_pass(self, footing: Footing, window: Window) -> int:
-        return max(1, footing.voxels_per_pass // (math.prod(self.patch) * len(window.flips)))
+        return max(1, footing.voxels_per_pass // (math.prod(self.grid.patch) * len(window.flips)))
 
     def touching(self, needed: np.ndarray) -> list[Place]:
         """The tiles that hold any of these voxels; the first one if there are none."""
-        margins = [
-            (low, whole - size - low) for low, whole, size in zip(self.before, self.padded, self.grid, strict=True)
-        ]
-        padded = np.pad(needed, margins)
+        padded = np.pad(needed, self.grid.margins)
         return [place for place in self.tiles if padded[place].any()] or self.tiles[:1]
 
     def held_shape(self, chunks: Sequence[Sequence[Place]]) -> tuple[int, ...]:
         """Shape of the accumulator: long enough for all tiles of one pass."""
-        sides = list(self.padded)
+        sides = list(self.grid.padded)
         sides[self.axis] = max(chunk[-1][self.axis].stop - chunk[0][self.axis].start for chunk in chunks)
         return tuple(sides)
 
@@ -159,23 +137,23 @@ class _Layout:
         """``(*patch)`` weights of a tile; None for a single tile, which needs none."""
         if len(self.tiles) == 1:
             return None
-        lines = [self._line(number).to(device) for number in range(3)]
-        return lines[0][:, None, None] * lines[1][:, None] * lines[2]
+        weights = gaussian_weights(self.grid.patch[1:])[None] if self.flat else gaussian_weights(self.grid.patch)
+        return weights.to(device)
 
     def _line(self, axis: int) -> Tensor:
-        return torch.ones(1) if self.flat and axis == 0 else line_weights(self.patch[axis])
+        return torch.ones(1) if self.flat and axis == 0 else line_weights(self.grid.patch[axis])
 
     def _total(self, axis: int, low: int, high: int, device: torch.device) -> Tensor:
         """Sum of the tiles' weights along one axis. Tiles form a grid, so their total is a product of three lines."""
-        total = torch.zeros(self.padded[axis])
-        for start in self.starts[axis]:
-            total[start : start + self.patch[axis]] += self._line(axis)
+        total = torch.zeros(self.grid.padded[axis])
+        for start in self.grid.starts[axis]:
+            total[start : start + self.grid.patch[axis]] += self._line(axis)
         line = total[low:high].to(device)
         return line.reshape([-1 if number == axis else 1 for number in range(3)])
 
     def finished(self, accumulator: Tensor, low: int, high: int) -> Iterator[Slab]:
         """Planes ``low`` to ``high`` (padded counting) as a slab without padding, divided by their weights in place."""
-        spans = [(0, size) for size in self.padded]
+        spans = [(0, size) for size in self.grid.padded]
         spans[self.axis] = (low, high)
         held = accumulator.narrow(self.axis + 1, 0, high - low)
         if len(self.tiles) > 1:
@@ -183,11 +161,16 @@ class _Layout:
                 held /= self._total(number, start, stop, accumulator.device)
         inner = []
         for number, (start, stop) in enumerate(spans):
-            first, last = self.before[number], self.before[number] + self.grid[number]
+            first, last = self.grid.before[number], self.grid.before[number] + self.grid.grid[number]
             inner.append(slice(max(first, start) - start, min(last, stop) - start))
         own = inner[self.axis]
         if own.stop > own.start:
-            yield Slab(self.axis, low + own.start - self.before[self.axis], held[(slice(None), *inner)])
+            yield Slab(self.axis, low + own.start - self.grid.before[self.axis], held[(slice(None), *inner)])
+
+
+def _box(corner: Triple, patch: Triple) -> Place:
+    first, second, third = (slice(start, start + side) for start, side in zip(corner, patch, strict=True))
+    return first, second, third
 
 
 def _move_up(accumulator: Tensor, axis: int, planes: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,12 +18,6 @@ def tile_starts(size: int, patch: int, *, step: float) -> list[int]:
         return [0]
     count = math.ceil((size - patch) / (patch * step)) + 1
     return [round(index * (size - patch) / (count - 1)) for index in range(count)]
-
-
-def tile_corners(shape: Sequence[int], patch: Sequence[int], *, step: float) -> list[tuple[int, ...]]:
-    """Corners of all tiles, in raster order."""
-    axes = [tile_starts(size, side, step=step) for size, side in zip(shape, patch, strict=True)]
-    return list(itertools.product(*axes))
 
 
 @lru_cache(maxsize=64)

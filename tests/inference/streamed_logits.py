@@ -16,5 +16,5 @@ def streamed_logits(networks, image, *, heads, window):
     for slab in stream_features(engines, head, image, window=window):
         planes = slice(slab.start, slab.start + slab.features.shape[slab.axis + 1])
         where = [slice(None), *(planes if axis == slab.axis else slice(None) for axis in range(3))]
-        found[where] = head.logits(slab.features.movedim(0, -1)).movedim(-1, 0)
+        found[tuple(where)] = head.logits(slab.features.movedim(0, -1)).movedim(-1, 0)
     return found

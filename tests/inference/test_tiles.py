@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from medarch.inference.tiles import gaussian_weights, tile_corners, tile_starts
+from medarch.inference.tile_grid import TileGrid
+from medarch.inference.tiles import gaussian_weights, tile_starts
+from medarch.inference.window import Window
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ def test_tiles_start_where_nnunets_start(shape, patch, step, starts):
 def test_tiles_cover_every_voxel_from_edge_to_edge():
     shape, patch = (31, 40, 12), (16, 24, 12)
     seen = np.zeros(shape, int)
-    for corner in tile_corners(shape, patch, step=0.5):
+    for corner in TileGrid.of(shape, Window(patch, 0.5)).corners():
         box = tuple(slice(low, low + side) for low, side in zip(corner, patch, strict=True))
         assert seen[box].shape == patch
         seen[box] += 1

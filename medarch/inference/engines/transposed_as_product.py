@@ -16,7 +16,7 @@ def transposed_as_product(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and _is_separate(module):
-            module.forward = functools.partial(_expand, module)  # type: ignore[method-assign]
+            module.forward = functools.partial(_expand, module, _matrix(module))  # type: ignore[method-assign]
 
 
 def _is_separate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d) -> bool:
@@ -29,12 +29,16 @@ def _is_separate(layer: nn.ConvTranspose2d | nn.ConvTranspose3d) -> bool:
     )
 
 
-def _expand(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, x: Tensor) -> Tensor:
+def _matrix(layer: nn.ConvTranspose2d | nn.ConvTranspose3d) -> Tensor:
+    """``(in, steps * out)``, the outputs of one voxel side by side."""
+    return layer.weight.detach().flatten(2).transpose(1, 2).reshape(layer.in_channels, -1)
+
+
+def _expand(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, matrix: Tensor, x: Tensor) -> Tensor:
     """``(B, in, *grid)`` → ``(B, out, *(grid * stride))``, channels last."""
     grid, steps, out = x.shape[2:], layer.stride, layer.out_channels
     dim = len(grid)
-    weight = layer.weight.flatten(1).view(layer.in_channels, out, -1).transpose(1, 2).reshape(layer.in_channels, -1)
-    blocks = x.movedim(1, -1).reshape(-1, layer.in_channels) @ weight
+    blocks = x.movedim(1, -1).reshape(-1, layer.in_channels) @ matrix
     if layer.bias is not None:
         blocks = blocks.view(-1, out).add_(layer.bias)
     blocks = blocks.view(len(x), *grid, *steps, out)
