@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from medarch.inference.grad_cam import grad_cam
 from medarch.inference.load_classifier import ClassifierModel
+from medarch.inference.window import mirrored_copies
 from medarch.preprocessing.fit_to_input import fit_to_input, unfit_from_input
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.restore import restore_scores
@@ -25,8 +25,8 @@ def classify_case(model: ClassifierModel, prepared: PreparedArrays, *, mirror: b
     found = []
     with torch.inference_mode():
         for network in model.networks:
-            for flipped in _mirrored(image, axes):
-                outputs = network(flipped)
+            for flip in mirrored_copies(axes):
+                outputs = network(image.flip([axis + 2 for axis in flip]) if flip else image)
                 logits = outputs if isinstance(outputs, Tensor) else outputs[0]
                 found.append(model.task.probabilities(logits[0].float().cpu().numpy()))
     mean: np.ndarray = np.mean(found, axis=0)
@@ -56,9 +56,3 @@ def explain_case(model: ClassifierModel, prepared: PreparedArrays, decided: np.n
 def _input(model: ClassifierModel, prepared: PreparedArrays) -> Tensor:
     fitted = fit_to_input(prepared.image, model.configuration.patch_voxels)
     return torch.from_numpy(fitted)[None].to(model.device)
-
-
-def _mirrored(image: Tensor, axes: Sequence[int]) -> Iterator[Tensor]:
-    for count in range(len(axes) + 1):
-        for chosen in itertools.combinations(axes, count):
-            yield image.flip([axis + 2 for axis in chosen]) if chosen else image

@@ -11,21 +11,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from medarch.core.dataset import Case
-from medarch.core.errors import MedarchError
 from medarch.core.files import remove_leftovers, write_text
 from medarch.core.folder_lock import folder_lock
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.classify_case import classify_case, explain_case
+from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import Ledger, file_sha256
 from medarch.inference.load_classifier import ClassifierModel
-from medarch.io.read_case import read_case
+from medarch.inference.prepare_input import prepare_input
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
-from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
-from medarch.preprocessing.recipe_sha256 import recipe_sha256
+from medarch.preprocessing.prepare_case import PreparedArrays
 
 SALIENCY = "saliency"
 TABLE = "predictions.csv"
@@ -102,15 +99,7 @@ class _Run:
 
     def prepare(self, case: Case) -> PreparedArrays:
         """Take the case from the store, if it lies there as this model wants it, or read and prepare it."""
-        model = self.model
-        recipe = model.configuration.preprocessing
-        if self.store is not None and self.store.path(case.id).exists():
-            record = self.store.record(case.id)
-            if record.recipe_sha256 == recipe_sha256(recipe, model.plan.labels):
-                return PreparedArrays(np.array(self.store.read_image(case.id)), None, record)
-        images = Case(id=case.id, images=case.images)
-        volumes = read_case(images, channels=len(model.plan.channels), waived=model.waived)
-        return prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
+        return prepare_input(self.model, case, store=self.store).arrays
 
     def judge(self, case: Case, ready: Future[PreparedArrays]) -> CasePrediction:
         """Return the case's row; any fault becomes a row, too."""
@@ -118,10 +107,7 @@ class _Run:
         try:
             return self._judge(case, ready.result(), started)
         except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
-            message = str(error) if isinstance(error, MedarchError) else f"{type(error).__name__}: {error}"
-            log.warning("case %s failed: %s", case.id, message)
-            seconds = round(time.monotonic() - started, 3)
-            return CasePrediction(case=case.id, status="failed", images=case.images, seconds=seconds, error=message)
+            return failed_case(case.id, error, images=case.images, seconds=round(time.monotonic() - started, 3))
 
     def _judge(self, case: Case, prepared: PreparedArrays, started: float) -> CasePrediction:
         task = self.model.task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from medarch.core.errors import MedarchError, PredictionError
+from medarch.core.errors import PredictionError
 from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
 from medarch.core.prediction import CasePrediction, Prediction
+from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import Ledger, file_sha256
 from medarch.inference.pipeline import PROBABILITIES
 from medarch.io.probability_files import ProbabilitySource
 from medarch.io.write_volume import write_volume
 from medarch.tasks.decode_probabilities import decode_probabilities
 from medarch.tasks.mean_probabilities import mean_probabilities
-
-log = logging.getLogger(__name__)
 
 
 def ensemble_folders(
@@ -92,9 +90,7 @@ def _one(case: str, sources: Sequence[ProbabilitySource], output: Path, *, proba
             seconds=round(time.monotonic() - started, 3),
         )
     except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
-        message = str(error) if isinstance(error, MedarchError) else f"{type(error).__name__}: {error}"
-        log.warning("case %s failed: %s", case, message)
-        return CasePrediction(case=case, status="failed", images=(), error=message)
+        return failed_case(case, error)
 
 
 def _decode(mean: np.ndarray, source: ProbabilitySource, case: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,11 +13,11 @@ from threading import Lock
 import numpy as np
 
 from medarch.core.dataset import Case
-from medarch.core.errors import MedarchError
 from medarch.core.prediction import CasePrediction
 from medarch.inference.byte_budget import ByteBudget
 from medarch.inference.case_bytes import case_bytes
 from medarch.inference.ensemble import Ensemble
+from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import file_sha256
 from medarch.inference.load_model import PREVIOUS_STAGE, Model
 from medarch.inference.output_file import output_file
@@ -31,7 +30,6 @@ from medarch.preprocessing.case_store import CaseStore
 from medarch.tasks.apply_postprocessing import apply_postprocessing
 
 PROBABILITIES = "probabilities"
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -186,15 +184,7 @@ def _outcome(ticket: _Ticket, future: Future[CasePrediction]) -> CasePrediction:
     ticket.leave()
     if error is None:
         return future.result()
-    message = str(error) if isinstance(error, MedarchError) else f"{type(error).__name__}: {error}"
-    log.warning("case %s failed: %s", ticket.case.id, message)
-    return CasePrediction(
-        case=ticket.case.id,
-        status="failed",
-        images=ticket.case.images,
-        seconds=ticket.seconds,
-        error=message,
-    )
+    return failed_case(ticket.case.id, error, images=ticket.case.images, seconds=ticket.seconds)
 
 
 def _count(model: Model, labels: np.ndarray) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medarch.core.dataset import Case
+from medarch.inference.load_classifier import ClassifierModel
 from medarch.inference.load_model import Model
 from medarch.inference.previous_stage import PreviousStage
 from medarch.inference.region import Region
@@ -30,7 +31,7 @@ class NetworkInput:
 
 
 def prepare_input(
-    model: Model,
+    model: Model | ClassifierModel,
     case: Case,
     *,
     store: CaseStore | None = None,
@@ -70,7 +71,9 @@ def prepare_input(
     return NetworkInput(replace(prepared, image=image, label=None), wanted)
 
 
-def _stored(model: Model, case: Case, store: CaseStore, previous: PreviousStage | None) -> PreparedArrays | None:
+def _stored(
+    model: Model | ClassifierModel, case: Case, store: CaseStore, previous: PreviousStage | None
+) -> PreparedArrays | None:
     """Return a case as it lies in the store, or None if the network would see something else there.
 
     Statistics from inside the mask have seen the label in a training case (labelled voxels count as inside), which a

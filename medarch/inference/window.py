@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 VOXELS_PER_PASS = {"cpu": 2**18, "cuda": 2**23, "mps": 2**21}
@@ -20,5 +21,9 @@ class Window:
     @property
     def flips(self) -> list[tuple[int, ...]]:
         """All combinations of mirror axes, none first."""
-        axes = self.mirror_axes
-        return [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
+        return mirrored_copies(self.mirror_axes)
+
+
+def mirrored_copies(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """All combinations of axes, none first."""
+    return [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
