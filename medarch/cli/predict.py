@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,32 +84,24 @@ def predict(
     with errors_told(as_json=json, verbose=verbose or not sys.stderr.isatty()):
         from medarch import api
 
+        chosen: dict[str, Any] = {
+            "folds": folds.split(",") if folds else None,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "mirror": mirror,
+            "step": step,
+            "fast": fast,
+        }
         if dry_run:
-            estimates = api.estimate_prediction(
-                model,
-                source,
-                folds=folds.split(",") if folds else None,
-                device=device,
-                precision=precision,
-                engine=engine,
-                mirror=mirror,
-                step=step,
-                fast=fast,
-            )
-            _print_estimates(estimates, as_json=json)
+            _print_estimates(api.estimate_prediction(model, source, **chosen), as_json=json)
             return
         with progress_bar("predict") as progress:
             result = api.predict(
                 model,
                 source,
                 output,
-                folds=folds.split(",") if folds else None,
-                device=device,
-                precision=precision,
-                engine=engine,
-                mirror=mirror,
-                step=step,
-                fast=fast,
+                **chosen,
                 roi=roi,
                 body=body,
                 probabilities=probabilities,

@@ -57,9 +57,4 @@ def _require_fit(configuration: Configuration, *, any_size: bool) -> None:
 
 def _estimate(plan: Plan, configuration: Configuration, device: str) -> Estimate:
     cost = predict_training_bytes(plan, configuration, batch_size=configuration.batch_size, device=device)
-    return Estimate(
-        training_bytes=cost.bytes,
-        parameters=cost.parameters,
-        gflop_per_step=cost.flop / 1e9,
-        method="tensor bytes by fake-tensor run + 10 % kernel workspace + context; changed after the search, not timed",
-    )
+    return cost.estimate(seconds=None, timing="changed after the search, not timed")

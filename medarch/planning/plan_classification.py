@@ -15,7 +15,6 @@ from medarch.core.fingerprint import Fingerprint
 from medarch.core.plan import (
     AugmentationPlan,
     Configuration,
-    Estimate,
     InferencePlan,
     NetworkPlan,
     Plan,
@@ -126,13 +125,7 @@ class _Planner:
         configuration, cost = self._batch(plan, configuration)
         seconds *= configuration.batch_size
         configuration = self._schedule(configuration, seconds)
-        estimate = Estimate(
-            training_bytes=cost.bytes,
-            parameters=cost.parameters,
-            gflop_per_step=cost.flop / 1e9,
-            seconds_per_step=seconds,
-            method="tensor bytes by fake-tensor run + 10 % kernel workspace + context; seconds measured on this device",
-        )
+        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device")
         configuration = configuration.model_copy(update={"estimate": estimate})
         return plan.model_copy(
             update={"configurations": {configuration.name: configuration}, "reasons": tuple(self.reasons)}

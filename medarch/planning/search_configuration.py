@@ -12,7 +12,6 @@ from medarch.core.fingerprint import Fingerprint
 from medarch.core.plan import (
     Configuration,
     Device,
-    Estimate,
     NetworkPlan,
     Plan,
     Precision,
@@ -103,13 +102,7 @@ class ConfigurationSearch:
         configuration, cost = self._batch(configuration, seconds)
         seconds = seconds * configuration.batch_size / SMALLEST_BATCH
         configuration = self._schedule(configuration, seconds)
-        estimate = Estimate(
-            training_bytes=cost.bytes,
-            parameters=cost.parameters,
-            gflop_per_step=cost.flop / 1e9,
-            seconds_per_step=seconds,
-            method="tensor bytes by fake-tensor run + 10 % kernel workspace + context; seconds measured on this device",
-        )
+        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device")
         return configuration.model_copy(update={"estimate": estimate}), self.reasons
 
     def _say(self, decision: str, value: object, because: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from medarch.networks.weights.by_modules import by_modules
+from medarch.networks.weights.by_rules import by_rules
+
 _PARTS = {
     # Inverted bottleneck
     frozenset({"conv_pw", "conv_dw", "conv_pwl"}): (
@@ -61,12 +64,7 @@ def timm_inverted(source: Sequence[str], target: Sequence[str]) -> dict[str, str
         )
         parts = _SEPARABLE if separable else (*_PARTS.get(convolutions, ()), *_GATE)
         pairs |= {f"{theirs}.{name}": f"{ours}.{part}" for name, part in parts}
-    names = {}
-    for name in source:
-        module, _, kind = name.rpartition(".")
-        if module in pairs:
-            names[name] = f"{pairs[module]}.{kind}"
-    return names
+    return by_modules(source, pairs)
 
 
 def timm_convnext(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
@@ -83,10 +81,4 @@ def timm_convnext(source: Sequence[str], target: Sequence[str]) -> dict[str, str
         (r"\.mlp\.fc2\.", ".project."),
         (r"^head\.fc\.", "head.linear."),
     )
-    names = {}
-    for name in source:
-        mine = name
-        for pattern, replacement in rules:
-            mine = re.sub(pattern, replacement, mine)
-        names[name] = mine
-    return names
+    return by_rules(source, rules)

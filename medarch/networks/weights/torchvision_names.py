@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from medarch.networks.weights.by_modules import by_modules
+from medarch.networks.weights.by_rules import by_rules
+
 _STEM = "encoder.stages.0"
 
 
@@ -20,7 +23,7 @@ def resnet(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
         (r"\.se\.fc2\.", ".gate.excite."),
         (r"^fc\.", "head.linear."),
     )
-    return _by_rules(source, rules)
+    return by_rules(source, rules)
 
 
 def densenet(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
@@ -41,7 +44,7 @@ def densenet(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
             (r"^features\.norm5\.", "encoder.stages.4.norm."),
             (r"^classifier\.", "head.linear."),
         )
-        names[name] = _by_rules([mine], rules)[mine]
+        names[name] = by_rules([mine], rules)[mine]
     return names
 
 
@@ -57,7 +60,7 @@ def googlenet(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
         (r"\.bn\.", ".norm."),
         (r"^fc\.", "head.linear."),
     )
-    names = _by_rules(source, rules)
+    names = by_rules(source, rules)
     # Block 3a is in stage 2, 4a in stage 3, and so on.
     return {
         name: re.sub(
@@ -81,7 +84,7 @@ def in_order(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
         pairs += list(zip(theirs, ours, strict=False))
     linear = _layers([name for name in source if name.startswith("classifier.")])
     pairs += list(zip(linear, ("head.linear1", "head.linear2", "head.linear3"), strict=False))
-    return _by_modules(source, dict(pairs))
+    return by_modules(source, dict(pairs))
 
 
 def mobilenet_v2(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
@@ -97,7 +100,7 @@ def mobilenet_v2(source: Sequence[str], target: Sequence[str]) -> dict[str, str]
             pairs[f"features.{number}.conv.{index}.1"] = f"{block}.{part}.norm"
         pairs[f"features.{number}.conv.{len(wrapped)}"] = f"{block}.{project}.conv"
         pairs[f"features.{number}.conv.{len(wrapped) + 1}"] = f"{block}.{project}.norm"
-    return _by_modules(source, pairs)
+    return by_modules(source, pairs)
 
 
 def inverted(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
@@ -113,7 +116,7 @@ def inverted(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
             theirs = f"features.{row}.{number}.block.{index}"
             pairs |= {f"{theirs}.0": f"{block}.{part}.conv", f"{theirs}.1": f"{block}.{part}.norm"}
             pairs |= {f"{theirs}.fc1": f"{block}.{part}.squeeze", f"{theirs}.fc2": f"{block}.{part}.excite"}
-    return _by_modules(source, pairs)
+    return by_modules(source, pairs)
 
 
 def convnext(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
@@ -141,22 +144,8 @@ def convnext(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
             (r"^classifier\.0\.", "head.norm."),
             (r"^classifier\.2\.", "head.linear."),
         )
-        names[name] = _by_rules([mine], rules)[mine]
+        names[name] = by_rules([mine], rules)[mine]
     return names
-
-
-def _by_rules(source: Sequence[str], rules: Sequence[tuple[str, str]]) -> dict[str, str]:
-    names = {}
-    for name in source:
-        mine = name
-        for pattern, replacement in rules:
-            mine = re.sub(pattern, replacement, mine)
-        names[name] = mine
-    return names
-
-
-def _by_modules(source: Sequence[str], pairs: dict[str, str]) -> dict[str, str]:
-    return {name: f"{pairs[_module(name)]}.{name.rpartition('.')[2]}" for name in source if _module(name) in pairs}
 
 
 def _module(name: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from medarch.core.evaluation import Evaluation
 from medarch.core.plan import Configuration, Plan
 from medarch.reporting.case_scores import CaseScore
+from medarch.reporting.fact import fact
 from medarch.reporting.markup import Html, join, paragraph, tag
+from medarch.reporting.report_title import report_title
 from medarch.reporting.write_number import write_number
 
 
@@ -15,19 +17,15 @@ def headline(
     plan: Plan, configuration: Configuration, *, evaluation: Evaluation | None, scores: Sequence[CaseScore]
 ) -> Html:
     """Return the title and the key figures."""
-    title = join(
-        paragraph(f"medarch report · {plan.task}", class_="kind"),
-        tag("h1", plan.dataset),
-        paragraph(f"Plan {plan.name}, configuration {configuration.name}, preset {plan.preset}", class_="note"),
-    )
+    title = report_title(plan, configuration)
     if evaluation is None:
         return join(title, paragraph("No evaluation was given, so this report says nothing about accuracy."))
     scored = [score for score in scores if score.dsc is not None]
     facts = [_accuracy(evaluation)]
     if scored:
         worst = min(scored, key=lambda score: score.dsc or 0.0)
-        facts.append(_fact("Worst case", write_number(worst.dsc), worst.case))
-    facts.append(_fact("Cases", str(len(scores)), _troubles(scores)))
+        facts.append(fact("Worst case", write_number(worst.dsc), worst.case))
+    facts.append(fact("Cases", str(len(scores)), _troubles(scores)))
     return join(title, tag("dl", *facts, class_="facts"))
 
 
@@ -35,12 +33,12 @@ def _accuracy(evaluation: Evaluation) -> Html:
     found = [summary for summary in evaluation.summaries if summary.label == "foreground"]
     interval = found[0].measures.get("dsc") if found else None
     if interval is None or interval.mean is None:
-        return _fact("Mean foreground DSC", write_number(None), "no case has a DSC")
+        return fact("Mean foreground DSC", write_number(None), "no case has a DSC")
     note = f"over {interval.used} of {interval.total} cases"
     if interval.low is not None and interval.high is not None:
         span = f"{write_number(interval.low)} to {write_number(interval.high)}"
         note = f"{evaluation.confidence * 100:g} % confidence interval {span}, {note}"
-    return _fact("Mean foreground DSC", write_number(interval.mean), note)
+    return fact("Mean foreground DSC", write_number(interval.mean), note)
 
 
 def _troubles(scores: Sequence[CaseScore]) -> str:
@@ -51,7 +49,3 @@ def _troubles(scores: Sequence[CaseScore]) -> str:
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
     return ", ".join(told) or "none failed, no structure missed or spurious"
-
-
-def _fact(name: str, value: str, note: str) -> Html:
-    return tag("div", tag("dt", name), tag("dd", value, paragraph(note)))
