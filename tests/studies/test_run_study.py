@@ -270,7 +270,9 @@ def test_an_interrupted_command_leaves_nothing_behind_that_disturbs_the_next(stu
     study.add(name="nn", nnunet={"python": pretend(study, finished, train=waits)})
     study.content |= {"budget": {"epochs": 1}, "folds": 1}
     child = study.folder / "out/runs/Boxes/nn/fold_0/seed_1/child"
-    program = [sys.executable, "-c", "from medarch.cli import main; main()", "compare", str(study.file)]
+    # Tests that a shell runs in the background ignore SIGINT, and so would this command.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = [sys.executable, "-c", f"{heed}; from medarch.cli import main; main()", "compare", str(study.file)]
     command = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
     while not child.exists() or not child.read_text():
         assert command.poll() is None
