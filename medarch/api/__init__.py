@@ -13,7 +13,9 @@ from medarch.api.find_model import find_model
 from medarch.api.import_model import import_model
 from medarch.api.import_preprocessed import import_preprocessed
 from medarch.api.list_networks import list_networks
+from medarch.api.memory import MemoryReport, memory
 from medarch.api.plan import plan
+from medarch.api.plan_alternatives import plan_alternatives
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.postprocess import postprocess
 from medarch.api.predict import predict
@@ -24,6 +26,7 @@ from medarch.api.show_network import NetworkFacts, show_network
 from medarch.api.train import TrainingResult, train
 
 __all__ = [
+    "MemoryReport",
     "NetworkFacts",
     "PlanFolder",
     "StudyOutcome",
@@ -39,7 +42,9 @@ __all__ = [
     "import_model",
     "import_preprocessed",
     "list_networks",
+    "memory",
     "plan",
+    "plan_alternatives",
     "postprocess",
     "predict",
     "preprocess",

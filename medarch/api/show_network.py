@@ -46,11 +46,12 @@ def show_network(
         PlanError: there is no such network, or not in ``dim`` dimensions.
     """
     from medarch.networks.registry import find_architecture
+    from medarch.planning.memory.sketch_plan import sketch_network
     from medarch.planning.network_cost import network_cost
 
     entry = find_architecture(name)
     patch = patch_voxels or (PATCH[dim],) * dim
-    plan = _plan(entry, dim, in_channels, heads, patch)
+    plan = sketch_network(name, patch, in_channels=in_channels, heads=heads)
     cost = network_cost(plan, patch)
     return NetworkFacts(
         entry=entry,
@@ -62,30 +63,6 @@ def show_network(
         forward_gflop=round(cost.forward_flop / 1e9, 3),
         training_bytes=cost.training_bytes,
         receptive_field_voxels=_receptive_field(entry, plan, patch),
-    )
-
-
-def _plan(entry: Architecture, dim: int, in_channels: int, heads: int, patch: tuple[int, ...]) -> NetworkPlan:
-    """For segmentation the topology that the planner would make for such a patch of cubic voxels."""
-    from medarch.core.plan import NetworkPlan
-    from medarch.networks.build_network import fit_topology
-    from medarch.planning.unet_topology import unet_topology
-
-    plan = NetworkPlan(architecture=entry.name, dim=3 if dim == 3 else 2, in_channels=in_channels, heads=heads)
-    if entry.task != "segmentation":
-        return plan
-    topology = unet_topology((1.0,) * dim, patch)
-    stages = len(topology.strides)
-    return fit_topology(
-        plan.model_copy(
-            update={
-                "features": topology.features,
-                "strides": topology.strides,
-                "kernels": topology.kernels,
-                "blocks": (2,) * stages,
-                "decoder_blocks": (2,) * (stages - 1),
-            }
-        )
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,8 @@ def train(
     maps = previous_stage_maps(home, chosen, fold)
     previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
     run = Fold(folder, split.train, split.val, previous, _targets(home), pretrained)
-    train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart)
+    expected = _expected_bytes(used, kind)
+    train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart, expected_bytes=expected)
     from medarch.reporting.draw_curves import draw_curves
 
     draw_curves(folder / "log.csv", folder / "curves.png")
@@ -115,6 +117,17 @@ def _with_overrides(
     given = {"epochs": epochs, "time_budget_s": time_budget_s, "seed": seed}
     changes = {key: value for key, value in given.items() if value is not None}
     return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)}) if changes else chosen
+
+
+def _expected_bytes(used: Plan, device: str) -> Callable[[Configuration], int]:
+    """What a step of a configuration is to take of the allocator."""
+    from medarch.planning.memory.predict_memory import predict_memory
+
+    def predict(configuration: Configuration) -> int:
+        found = predict_memory(used, configuration, device=device)
+        return found.tensor_bytes + found.slack_bytes
+
+    return predict
 
 
 def _targets(home: PlanFolder) -> dict[str, tuple[int, ...]]:

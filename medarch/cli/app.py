@@ -11,6 +11,7 @@ from medarch.cli.evaluate import evaluate
 from medarch.cli.export import export
 from medarch.cli.import_model import import_model
 from medarch.cli.info import info
+from medarch.cli.memory import memory
 from medarch.cli.networks import networks
 from medarch.cli.plan import plan
 from medarch.cli.postprocess import postprocess
@@ -43,6 +44,7 @@ for verb in (
     compare,
     export,
     info,
+    memory,
 ):
     app.command()(verb)
 app.command("import")(import_model)

@@ -13,6 +13,7 @@ from medarch.cli.options import DatasetPath, DeviceName, Json, NnunetId, Verbose
 
 if TYPE_CHECKING:
     from medarch.core.plan import Configuration, Plan
+    from medarch.planning.lever_alternatives import Alternative
 
 
 def plan(
@@ -40,6 +41,9 @@ def plan(
         typer.Option("--with", help="YAML with what shall differ, e.g. configs/adamw.yaml. Repeatable."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its reasons, write none.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also print what else the memory could be spent on (a minute).")
+    ] = False,
     as_format: Annotated[
         str | None, typer.Option("--as", help="nnunet: also write what nnUNetv2_preprocess and _train go on from.")
     ] = None,
@@ -72,11 +76,15 @@ def plan(
                 progress=progress,
             )
         folder = workspace / made.dataset / made.name
+        others = api.plan_alternatives(made, memory_gb=memory) if explain else []
         if json:
-            further = {"nnunet": str(folder / "nnunet")} if as_format and not dry_run else {}
+            further: dict[str, object] = {"nnunet": str(folder / "nnunet")} if as_format and not dry_run else {}
+            further |= {"alternatives": [vars(other) for other in others]} if explain else {}
             say_json({"folder": None if dry_run else str(folder), "plan": made.model_dump(mode="json"), **further})
             return
         _print(made)
+        if explain:
+            _print_alternatives(others)
         if as_format and not dry_run:
             typer.echo(f"for nnU-Net: {folder / 'nnunet'}")
         typer.echo("dry run: nothing written" if dry_run else f"plan written; next: medarch train {folder}")
@@ -100,6 +108,25 @@ def _print(made: Plan) -> None:
     )
     print_table(
         "Reasons", ["decision", "value", "because"], [[row.decision, row.value, row.because] for row in made.reasons]
+    )
+
+
+def _print_alternatives(others: list[Alternative]) -> None:
+    print_table(
+        "The same memory, spent otherwise",
+        ["network", "levers", "patch", "of a median case", "memory", "time a voxel", ""],
+        [
+            [
+                other.architecture,
+                ", ".join(other.levers) or "none",
+                "×".join(map(str, other.patch_voxels)),
+                f"{other.context:.0%}",
+                f"{other.bytes / 2**30:.2f} GiB",
+                f"{other.time_per_voxel:.2f}",
+                "Pareto" if other.best else "",
+            ]
+            for other in others
+        ],
     )
 
 

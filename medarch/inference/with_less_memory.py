@@ -10,6 +10,7 @@ import torch
 
 from medarch.core.errors import OutOfMemoryError
 from medarch.inference.footing import Footing
+from medarch.networks.levers.is_out_of_memory import is_out_of_memory
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def with_less_memory(case: str, device: torch.device, attempt: Callable[[Footing
         try:
             return attempt(footing)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             message = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no memory'}"
         # Out here the exception, and with it the arrays in its frames, is gone.
@@ -45,10 +46,3 @@ def with_less_memory(case: str, device: torch.device, attempt: Callable[[Footing
         found=message,
         fix="free memory on this machine, use fewer --folds, or one with more memory",
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # On a CPU torch raises a plain RuntimeError, whose text is all that tells it from others.
-    return any(text in str(error) for text in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -7,8 +7,8 @@ import torch
 from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Estimate, Plan
 from medarch.networks.build_network import build_network
+from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.multiple_of import multiple_of
-from medarch.planning.predict_training_bytes import predict_training_bytes
 
 
 def check_changes(before: Plan, after: Plan) -> Plan:
@@ -37,6 +37,8 @@ def _cost(configuration: Configuration) -> tuple[object, ...]:
         training.precision,
         training.optimizer,
         training.weight_average_decay,
+        training.checkpoint,
+        training.offload_activations,
     )
 
 
@@ -56,5 +58,8 @@ def _require_fit(configuration: Configuration, *, any_size: bool) -> None:
 
 
 def _estimate(plan: Plan, configuration: Configuration, device: str) -> Estimate:
-    cost = predict_training_bytes(plan, configuration, batch_size=configuration.batch_size, device=device)
-    return cost.estimate(seconds=None, timing="changed after the search, not timed")
+    return predict_memory(plan, configuration, device=device).estimate(
+        seconds=None,
+        timing="changed after the search, not timed",
+        passes=configuration.training.accumulate,
+    )

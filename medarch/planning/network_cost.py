@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from medarch.core.plan import NetworkPlan, Voxels
 from medarch.networks.build_network import build_network
-from medarch.planning.allocation_watch import AllocationWatch
-from medarch.planning.predict_training_bytes import CONTEXT_BYTES, OPTIMIZER_COPIES, WORKSPACE_SHARE
+from medarch.planning.memory.device_memory import CONTEXT_BYTES, SLACK_SHARE
+from medarch.planning.memory.kernel_workspace import workspace_of
+from medarch.planning.memory.predict_memory import OPTIMIZER_COPIES
+from medarch.planning.memory.storage_watch import StorageWatch
 
 
 @dataclass(frozen=True)
@@ -28,24 +29,25 @@ class NetworkCost:
 def network_cost(plan: NetworkPlan, patch: Voxels) -> NetworkCost:
     """Run a network forward and backward on tensors without data and watch what is allocated.
 
-    As :func:`~medarch.planning.predict_training_bytes.predict_training_bytes`, without a task's loss.
+    As :func:`~medarch.planning.memory.predict_memory.predict_memory`, without a task's loss.
 
     Args:
         plan: of the network.
         patch: spatial size of the image.
     """
-    watch = AllocationWatch()
+    watch = StorageWatch(str, workspace_of("cpu"))
     with FakeTensorMode(), watch:
         network = build_network(plan).train()
         image = torch.empty(1, plan.in_channels, *patch)
-        with FlopCounterMode(display=False) as flops:
-            outputs = network(image)
+        before = watch.flop
+        outputs = network(image)
+        forward_flop = watch.flop - before
         total = sum(output.sum() for output in (outputs if isinstance(outputs, list | tuple) else [outputs]))
         total.backward()
         parameters = sum(parameter.numel() for parameter in network.parameters())
-    tensors = watch.peak + OPTIMIZER_COPIES["sgd"] * parameters * 4
+    tensors = sum(part.bytes for part in watch.at_peak()) + OPTIMIZER_COPIES["sgd"] * parameters * 4
     return NetworkCost(
         parameters=parameters,
-        forward_flop=float(flops.get_total_flops()),
-        training_bytes=int(tensors * (1 + WORKSPACE_SHARE)) + CONTEXT_BYTES["cpu"],
+        forward_flop=forward_flop,
+        training_bytes=int(tensors * (1 + SLACK_SHARE["cpu"])) + CONTEXT_BYTES["cpu"],
     )

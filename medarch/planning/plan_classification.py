@@ -27,7 +27,8 @@ from medarch.planning.class_weights import class_weights
 from medarch.planning.classifier_strides import classifier_strides
 from medarch.planning.make_splits import make_splits
 from medarch.planning.measure_step_seconds import measure_step_seconds
-from medarch.planning.predict_training_bytes import StepCost, predict_training_bytes
+from medarch.planning.memory.memory_prediction import MemoryPrediction
+from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.search_configuration import EPOCHS_IN_BUDGET, LOOP_OVERHEAD, Budget
 from medarch.planning.target_spacing import TargetGrid, target_grid
 
@@ -227,8 +228,8 @@ class _Planner:
             return None
         return self.budget.time_s / (seconds * len(make_splits(self.dataset)[0].train))
 
-    def _cost(self, plan: Plan, candidate: Configuration, batch: int) -> StepCost:
-        return predict_training_bytes(plan, candidate, batch_size=batch, device=self.budget.device.kind)
+    def _cost(self, plan: Plan, candidate: Configuration, batch: int) -> MemoryPrediction:
+        return predict_memory(plan, candidate, batch_size=batch, device=self.budget.device.kind)
 
     def _explain(self, chosen: Configuration, grid: TargetGrid, told: list[str], coarser: float) -> None:
         size = "×".join(map(str, chosen.patch_voxels))
@@ -252,7 +253,7 @@ class _Planner:
             "all, as nnU-Net does; take the left-right axis out (--with) if a class is a matter of side",
         )
 
-    def _batch(self, plan: Plan, chosen: Configuration) -> tuple[Configuration, StepCost]:
+    def _batch(self, plan: Plan, chosen: Configuration) -> tuple[Configuration, MemoryPrediction]:
         batch = min(BATCH, max(2, len(self.dataset.cases) // 4))
         cost = self._cost(plan, chosen, batch)
         while cost.bytes > self.budget.memory_bytes and batch > 2:

@@ -9,27 +9,16 @@ from typing import Any
 
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import Fingerprint
-from medarch.core.plan import (
-    Configuration,
-    Device,
-    NetworkPlan,
-    Plan,
-    Precision,
-    Reason,
-    TrainingPlan,
-    Voxels,
-)
-from medarch.networks.build_network import fit_topology
-from medarch.planning.fit_patch import fit_patch
-from medarch.planning.multiple_of import multiple_of
-from medarch.planning.nnunet_presets import NNUNET_PRESETS
-from medarch.planning.predict_training_bytes import StepCost, predict_training_bytes
-from medarch.planning.unet_topology import UNetTopology
+from medarch.core.plan import Configuration, Device, Plan, Precision, Reason, TrainingPlan
+from medarch.networks.levers.lever import LEVERS
+from medarch.networks.levers.pull import pull
+from medarch.planning.lever_ladder import Rung, lever_ladder, needed
+from medarch.planning.memory.memory_prediction import MemoryPrediction
+from medarch.planning.search_patch import SMALLEST_BATCH, PatchSearch
 
 WIDTHS = (32, 24, 16)
 """First-stage channels, tried from the widest; wider nets are better per step, narrower ones take more steps in a
 given time."""
-MOST_FEATURES = {2: 512, 3: 320}
 ENOUGH_STEPS = 2000
 """A budgeted run should take at least so many steps; below, width is given up. (Measured: 300 steps of a 16-wide net
 bring hippocampus to 0.875 DSC, `docs/planning.md`.)"""
@@ -39,12 +28,12 @@ SMALLEST_SHARE = 1 / 8
 """But not below this share of the first patch."""
 MANY_STEPS = 20_000
 """Above this the time goes into larger batches instead."""
-SMALLEST_BATCH = 2
 DATASET_SHARE = 0.05
 """A batch holds at most this share of the dataset's voxels (nnU-Net's rule)."""
 OPEN_ENDED = {"epochs": 250, "iterations_per_epoch": 250, "patience_epochs": 50}
 """Without a time budget: a ceiling, and the plateau that ends the run before it."""
 EPOCHS_IN_BUDGET = 30
+AVERAGE_DECAY = 0.99
 LOOP_OVERHEAD = 1.25
 """Data loading, augmentation, optimiser and validation on top of the bare step."""
 
@@ -86,7 +75,11 @@ class ConfigurationSearch:
         self.fingerprint = fingerprint
         self.budget = budget
         self.measure = measure
-        self.asked = asked
+        self.patches = PatchSearch(
+            plan, start.model_copy(update={"training": _averaged(start.training, budget.precision)}),
+            memory_bytes=budget.memory_bytes, device=budget.device.kind, asked=asked,
+        )  # fmt: skip
+        self.ladder: list[Rung] = []
         self.width = WIDTHS[0]
         self.reasons: list[Reason] = []
 
@@ -99,85 +92,59 @@ class ConfigurationSearch:
         configuration = self._largest_patch()
         configuration, seconds = self._width(configuration)
         configuration, seconds = self._patch_for_time(configuration, seconds)
+        configuration, seconds = self._levers(configuration, seconds)
         configuration, cost = self._batch(configuration, seconds)
-        seconds = seconds * configuration.batch_size / SMALLEST_BATCH
+        training = configuration.training
+        seconds = seconds * configuration.batch_size * training.accumulate / SMALLEST_BATCH
         configuration = self._schedule(configuration, seconds)
-        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device")
+        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device", passes=training.accumulate)
         return configuration.model_copy(update={"estimate": estimate}), self.reasons
 
     def _say(self, decision: str, value: object, because: str) -> None:
         self.reasons.append(Reason(decision=f"{self.start.name}.{decision}", value=str(value), because=because))
 
-    def _cost(self, configuration: Configuration, batch_size: int) -> StepCost:
-        return predict_training_bytes(self.plan, configuration, batch_size=batch_size, device=self.budget.device.kind)
-
-    def _with_topology(self, topology: UNetTopology, width: int) -> Configuration:
-        network = self._network(topology.strides, topology.kernels, width)
-        training = self.start.training.model_copy(update={"precision": self.budget.precision})
-        patch = multiple_of(topology.patch_voxels, network.divisor)
-        return self.start.model_copy(update={"patch_voxels": patch, "network": network, "training": training})
-
-    def _network(self, strides: tuple[Voxels, ...], kernels: tuple[Voxels, ...], width: int) -> NetworkPlan:
-        """A U-Net of these stages, or what the architecture asked for makes of them."""
-        stages = len(strides)
-        plain = self.start.network.model_copy(
-            update={
-                "features": tuple(
-                    min(width * 2**stage, MOST_FEATURES[self.start.network.dim]) for stage in range(stages)
-                ),
-                "strides": strides,
-                "kernels": kernels,
-                "blocks": (2,) * stages,
-                "decoder_blocks": (2,) * (stages - 1),
-            }
-        )
-        return fit_topology(plain.model_copy(update=dict(self.asked)))
-
     def _largest_patch(self) -> Configuration:
-        """The largest patch whose step fits, by bisection over nnU-Net's shrinking sequence."""
-        fits: dict[tuple[int, ...], bool] = {}
-        best: Configuration | None = None
-        low, high = 1 / 64, 64.0
-        scale = 1.0
-        while high / low > 1.1:
-            topology = self._topology(scale)
-            if topology is None:
-                low, scale = scale, math.sqrt(scale * high)
-                continue
-            candidate = self._with_topology(topology, WIDTHS[0])
-            patch = candidate.patch_voxels
-            if patch not in fits:
-                fits[patch] = self._cost(candidate, SMALLEST_BATCH).bytes <= self.budget.memory_bytes
-            if fits[patch]:
-                best, low = candidate, scale
-            else:
-                high = scale
-            scale = math.sqrt(low * high)
-        if best is None:
+        """The largest patch whose step fits, with whatever levers that takes."""
+        plain = self.patches.largest(WIDTHS[0])
+        start = plain or self.patches.smallest(WIDTHS[0])
+        chosen = plain
+        if start is not None and (plain is None or plain.patch_voxels != self.patches.whole(WIDTHS[0])):
+            self.ladder = lever_ladder(self.patches, start)
+            chosen = self.patches.largest(WIDTHS[0], [rung.lever for rung in self.ladder]) or plain
+        if chosen is None:
             raise PlanError(
                 f"no patch of {self.start.name} fits",
                 expected=f"a training step within {self.budget.memory_bytes / 2**30:.2f} GiB",
-                found="even the smallest patch with batch 2 needs more",
+                found="even the smallest patch needs more, with every lever pulled",
                 fix="give more --memory",
             )
-        cost = self._cost(best, SMALLEST_BATCH)
-        covers = math.prod(min(p, m) for p, m in zip(best.patch_voxels, best.median_shape, strict=True)) / math.prod(
-            best.median_shape
-        )
-        self._say(
-            "patch",
-            "×".join(map(str, best.patch_voxels)),
-            f"the largest patch whose step of {SMALLEST_BATCH} fits: {cost.bytes / 2**30:.2f} of "
-            f"{self.budget.memory_bytes / 2**30:.1f} GiB predicted; it sees {covers:.0%} of a median case "
-            f"({'×'.join(map(str, best.median_shape))})",
-        )
-        return best
+        because = f"the largest patch whose step of {SMALLEST_BATCH} fits; it sees {self.patches.context(chosen):.0%} "
+        because += f"of a median case ({'×'.join(map(str, chosen.median_shape))})"
+        if plain is not None and chosen.patch_voxels != plain.patch_voxels:
+            because += f"; without levers it would be {'×'.join(map(str, plain.patch_voxels))} "
+            because += f"({self.patches.context(plain):.0%})"
+        self._say("patch", "×".join(map(str, chosen.patch_voxels)), because)
+        return chosen
+
+    def _levers(self, plain: Configuration, seconds: float) -> tuple[Configuration, float]:
+        """Pull as many levers as this patch and width need, cheapest byte first."""
+        rungs = needed(self.patches, plain, self.ladder)
+        chosen = pull(plain, [rung.lever for rung in rungs])
+        before, after = self.patches.predict(plain), self.patches.predict(chosen)
+        size = f"{after.bytes / 2**30:.2f} of {self.budget.memory_bytes / 2**30:.1f} GiB predicted"
+        told = [
+            f"{rung.lever} ({LEVERS[rung.lever].does}) saves {rung.saved_bytes / 2**30:.2f} GiB for "
+            f"{rung.extra_time:+.0%} time"
+            for rung in rungs
+        ]
+        self._say("levers", ", ".join(rung.lever for rung in rungs) or "none", "; ".join([*told, size]))
+        return chosen, seconds * after.work * chosen.training.accumulate / before.work
 
     def _width(self, widest: Configuration) -> tuple[Configuration, float]:
         """Give up width until the time budget holds enough steps."""
         told = []
         for width in WIDTHS:
-            network = self._network(widest.network.strides, widest.network.kernels, width)
+            network = self.patches.network(widest.network.strides, widest.network.kernels, width)
             candidate = widest.model_copy(update={"network": network})
             seconds = LOOP_OVERHEAD * self.measure(
                 self.plan, candidate, batch_size=SMALLEST_BATCH, device=self.budget.device.kind
@@ -203,11 +170,11 @@ class ConfigurationSearch:
         scale = 1.0
         while self.budget.time_s / (seconds * math.prod(configuration.patch_voxels) / voxels) < FEWEST_STEPS:
             scale *= 0.8
-            topology = self._topology(scale)
+            topology = self.patches.topology(scale)
             if topology is None or math.prod(topology.patch_voxels) < SMALLEST_SHARE * voxels:
                 break
             if math.prod(topology.patch_voxels) < math.prod(configuration.patch_voxels):
-                configuration = self._with_topology(topology, self.width)
+                configuration = self.patches.configuration(topology, self.width)
         seconds *= math.prod(configuration.patch_voxels) / voxels
         self._say(
             "patch_for_time",
@@ -217,23 +184,11 @@ class ConfigurationSearch:
         )
         return configuration, seconds
 
-    def _topology(self, scale: float) -> UNetTopology | None:
-        """The patch and pooling of nnU-Net's rule at a multiple of its own budget; None when nothing fits."""
-        preset = NNUNET_PRESETS["nnunet"]
-        try:
-            return fit_patch(
-                [value for value in self.start.preprocessing.spacing_mm if value is not None],
-                self.start.median_shape,
-                preset=preset,
-                memory_gb=preset.memory_gb * scale,
-                heads=len(self.plan.labels.labels),
-                dataset_voxels=0.0,
-            ).topology
-        except PlanError:
-            return None
-
-    def _batch(self, configuration: Configuration, seconds: float) -> tuple[Configuration, StepCost]:
-        one, two = self._cost(configuration, 1), self._cost(configuration, 2)
+    def _batch(self, configuration: Configuration, seconds: float) -> tuple[Configuration, MemoryPrediction]:
+        if configuration.batch_size < SMALLEST_BATCH:
+            self._say("batch", configuration.batch_size, f"gradients of {configuration.training.accumulate} added up")
+            return configuration, self.patches.predict(configuration)
+        one, two = self.patches.predict(configuration, 1), self.patches.predict(configuration, 2)
         per_patch = max(1, two.bytes - one.bytes)
         by_memory = 2 + max(0, self.budget.memory_bytes - two.bytes) // per_patch
         voxels = math.prod(configuration.median_shape) * self.fingerprint.num_training
@@ -254,7 +209,7 @@ class ConfigurationSearch:
             + (f" (at least {SMALLEST_BATCH})" if limit < SMALLEST_BATCH else "")
             + f"; memory alone would allow {by_memory}",
         )
-        cost = self._cost(configuration, batch) if batch > 2 else two
+        cost = self.patches.predict(configuration, batch) if batch > 2 else two
         return configuration.model_copy(update={"batch_size": batch}), cost
 
     def _schedule(self, configuration: Configuration, seconds: float) -> Configuration:
@@ -262,7 +217,7 @@ class ConfigurationSearch:
             update={
                 "learning_rate": 4e-2,
                 "momentum": 0.95,
-                "weight_average_decay": 0.99,
+                "weight_average_decay": AVERAGE_DECAY,
                 "validation_iterations": 10,
             }
         )
@@ -293,3 +248,8 @@ class ConfigurationSearch:
             )
         self._say("schedule", f"epochs of {training.iterations_per_epoch} steps", because)
         return configuration.model_copy(update={"training": training})
+
+
+def _averaged(training: TrainingPlan, precision: Precision) -> TrainingPlan:
+    """What of the training costs memory: the plan will average its weights."""
+    return training.model_copy(update={"precision": precision, "weight_average_decay": AVERAGE_DECAY})

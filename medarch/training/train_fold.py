@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from medarch.core.errors import OutOfMemoryError, TrainingError
 from medarch.core.files import atomic_path, remove_leftovers, write_text
 from medarch.core.folder_lock import folder_lock
+from medarch.core.memory_record import MemoryRecord
 from medarch.core.parallel import cpu_count
 from medarch.core.plan import Configuration, Plan
 from medarch.core.record import Record
+from medarch.networks.levers.is_out_of_memory import is_out_of_memory
+from medarch.networks.levers.lever import LEVERS
+from medarch.networks.levers.next_lever import next_lever
+from medarch.networks.levers.pull import pull
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.previous_labels import PreviousLabels
 from medarch.tasks.create_task import create_task
 from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.epoch_record import EpochRecord
+from medarch.training.memory_guard import MemoryGuard, MemoryPassed
 from medarch.training.patch_source import PatchSource
 from medarch.training.progress_bar import ProgressBar
 from medarch.training.read_weights import read_weights, weights_file
@@ -32,6 +39,9 @@ from medarch.training.training_module import TrainingModule
 
 LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 WEIGHTS = "weights.safetensors"
+MEMORY = "memory.json"
+ExpectedBytes = Callable[[Configuration], int]
+log = logging.getLogger(__name__)
 
 
 class TrainingSummary(Record):
@@ -45,6 +55,7 @@ class TrainingSummary(Record):
     best_epoch: int
     final_score: float | None
     peak_memory_bytes: int | None
+    predicted_memory_bytes: int | None = None
     device: str
 
 
@@ -64,9 +75,27 @@ class Fold:
 
 
 def train_fold(
-    plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseStore, device: str, resume: bool = True
+    plan: Plan,
+    configuration: Configuration,
+    *,
+    fold: Fold,
+    store: CaseStore,
+    device: str,
+    resume: bool = True,
+    expected_bytes: ExpectedBytes | None = None,
 ) -> TrainingSummary:
     """Train, or go on where a killed run stood, or return at once when the fold is finished.
+
+    Args:
+        plan: for the task.
+        configuration: of the plan.
+        fold: where and on what.
+        store: the prepared cases.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        resume: False: start anew.
+        expected_bytes: what a step of a configuration is to take of the allocator. A run that takes more in its first
+            steps, or runs out of memory at any time, goes on with the next lever pulled; ``memory.json`` says so.
+            None: it ends.
 
     Raises:
         TrainingError: the folder belongs to another plan, or the loss broke.
@@ -77,16 +106,57 @@ def train_fold(
             remove_leftovers(folder)
         if not resume:
             _forget(fold.folder)
-        return _train(plan, configuration, fold=fold, store=store, device=device)
+        summary_file = fold.folder / "training.json"
+        if summary_file.exists():
+            summary = TrainingSummary.load(summary_file)
+            _check_same_plan(summary.plan_sha256, _marker(plan, fold), fold.folder)
+            return summary
+        return _with_levers(plan, configuration, fold=fold, store=store, device=device, expected_bytes=expected_bytes)
 
 
-def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseStore, device: str) -> TrainingSummary:
-    summary_file = fold.folder / "training.json"
+def _with_levers(
+    plan: Plan,
+    configuration: Configuration,
+    *,
+    fold: Fold,
+    store: CaseStore,
+    device: str,
+    expected_bytes: ExpectedBytes | None,
+) -> TrainingSummary:
+    """Train; where memory does not suffice, pull a lever and go on."""
+    written = fold.folder / MEMORY
+    pulled: tuple[str, ...] = MemoryRecord.load(written).levers if written.exists() else ()
+    while True:
+        now = pull(configuration, pulled)
+        lever = next_lever(now, device=device) if expected_bytes else None
+        limit = expected_bytes(now) if expected_bytes else None
+        guard = MemoryGuard(device, limit_bytes=limit, may_stop=lever is not None)
+        try:
+            return _train(plan, now, fold=fold, store=store, device=device, guard=guard, levers=pulled)
+        except (MemoryPassed, MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryPassed) and not is_out_of_memory(error):
+                raise
+            if lever is None:
+                raise _out_of_memory(now, device) from error
+        log.warning("%s takes more memory than was predicted: going on with the lever %s", now.name, lever)
+        pulled = (*pulled, lever)
+        guard.record(pulled).save(written)
+        gc.collect()
+        if device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _train(
+    plan: Plan,
+    configuration: Configuration,
+    *,
+    fold: Fold,
+    store: CaseStore,
+    device: str,
+    guard: MemoryGuard,
+    levers: tuple[str, ...],
+) -> TrainingSummary:
     marker = _marker(plan, fold)
-    if summary_file.exists():
-        summary = TrainingSummary.load(summary_file)
-        _check_same_plan(summary.plan_sha256, marker, fold.folder)
-        return summary
     training = configuration.training
     _quiet()
     seed_everything(training.seed, verbose=False)
@@ -99,19 +169,16 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
     record = EpochRecord(fold.folder)
     weights = read_weights(fold.pretrained) if fold.pretrained and not record.last.exists() else None
     module = TrainingModule(task, **sources, loader_workers=workers, pretrained=weights)
-    trainer = _trainer(configuration, fold.folder, callbacks=[record, ProgressBar()], device=device)
+    trainer = _trainer(configuration, fold.folder, callbacks=[record, guard, ProgressBar()], device=device)
     checkpoint = record.last if record.last.exists() else None
     if checkpoint is not None:
         _check_same_plan((fold.folder / "plan.sha256").read_text().strip(), marker, fold.folder)
     else:
         write_text(fold.folder / "plan.sha256", marker + "\n")
-    try:
-        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise _out_of_memory(configuration, device) from error
-        raise
+    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     _save_weights(module, fold.folder / WEIGHTS)
+    used = guard.record(levers)
+    used.save(fold.folder / MEMORY)
     summary = TrainingSummary(
         plan_sha256=marker,
         configuration=configuration.name,
@@ -120,10 +187,11 @@ def _train(plan: Plan, configuration: Configuration, *, fold: Fold, store: CaseS
         seconds=round(module.schedule.seconds, 2),
         best_epoch=record.best_epoch,
         final_score=module.scores.get("mean"),
-        peak_memory_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
+        peak_memory_bytes=used.measured_bytes,
+        predicted_memory_bytes=used.predicted_bytes,
         device=torch.cuda.get_device_name() if device == "cuda" else device,
     )
-    summary.save(summary_file)
+    summary.save(fold.folder / "training.json")
     return summary
 
 
@@ -150,13 +218,11 @@ def _marker(plan: Plan, fold: Fold) -> str:
 
 def _forget(folder: Path) -> None:
     """Remove what a later start would go on from; the finished mark first, in case this is killed half-way."""
-    for name in ("training.json", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "log.csv"):
+    for name in ("training.json", MEMORY, "checkpoints/last.ckpt", "checkpoints/best.ckpt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
 
 
-def _trainer(
-    configuration: Configuration, folder: Path, *, callbacks: list[EpochRecord | ProgressBar], device: str
-) -> Trainer:
+def _trainer(configuration: Configuration, folder: Path, *, callbacks: list[Callback], device: str) -> Trainer:
     training = configuration.training
     return Trainer(
         accelerator={"cuda": "gpu"}.get(device, device),
@@ -169,7 +235,7 @@ def _trainer(
         limit_val_batches=training.validation_iterations,
         reload_dataloaders_every_n_epochs=1,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),
-        callbacks=list(callbacks),
+        callbacks=callbacks,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -206,9 +272,21 @@ def _out_of_memory(configuration: Configuration, device: str) -> OutOfMemoryErro
         f"the {device} device ran out of memory while training {configuration.name}",
         expected=f"room for batch {configuration.batch_size} of {patch} voxels",
         found="an allocation failed",
-        fix="plan again with a smaller --memory; or lower batch_size, then patch_voxels, or set precision to bf16 "
-        "in plan.json",
+        fix=f"{_lever_to_pull(configuration, device)} in plan.json; or plan again with a smaller --memory",
     )
+
+
+def _lever_to_pull(configuration: Configuration, device: str) -> str:
+    """What is left to do, the mildest first."""
+    training = configuration.training
+    if training.precision == "float32" and device == "cuda":
+        return "set training.precision to bf16"
+    lever = next_lever(configuration, device=device)
+    if lever is None:
+        return "lower patch_voxels"
+    if lever == "accumulate":
+        return f"halve batch_size and set training.accumulate to {2 * training.accumulate}"
+    return " and ".join(f"set training.{name} to {value}" for name, value in LEVERS[lever].training.items())
 
 
 def _quiet() -> None:

@@ -6,7 +6,7 @@ import torch
 from small_plan import small_plan
 
 from medarch.core.classes import ClassScheme
-from medarch.planning.predict_training_bytes import predict_training_bytes
+from medarch.planning.memory.predict_memory import predict_memory
 from medarch.tasks.create_task import TASKS, create_task
 
 REGIONS = {"background": 0, "whole": (1, 2), "core": 2}
@@ -104,7 +104,7 @@ def test_decoding_gives_one_integer_a_voxel_or_class(task):
 
 
 def test_memory_can_be_predicted_without_running(task, plan):
-    costs = [predict_training_bytes(plan, plan.configuration(), batch_size=size, device="cpu") for size in (1, 4)]
+    costs = [predict_memory(plan, plan.configuration(), batch_size=size, device="cpu") for size in (1, 4)]
     assert costs[0].parameters == sum(parameter.numel() for parameter in task.build_network().parameters())
     assert costs[1].bytes > costs[0].bytes
     assert costs[1].flop == pytest.approx(4 * costs[0].flop)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medarch import api
-from medarch.planning.predict_training_bytes import CONTEXT_BYTES, predict_training_bytes
+from medarch.planning.memory.predict_memory import predict_memory
 from medarch.tasks.create_task import create_task
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -22,12 +22,12 @@ def test_the_story_runs_on_the_gpu_and_learns(tmp_path):
 def test_predicted_bytes_are_within_ten_percent_of_the_peak(tmp_path):
     plan = api.plan(SAMPLE, tmp_path, preset="nnunet")
     configuration = plan.configuration("3d_fullres")
-    predicted = predict_training_bytes(plan, configuration, batch_size=8, device="cuda")
+    predicted = predict_memory(plan, configuration, batch_size=8, device="cuda")
     task = create_task(plan, configuration)
     torch.cuda.reset_peak_memory_stats()
     network = task.build_network().cuda().train()
     image = torch.randn(8, 1, *configuration.patch_voxels, device="cuda")
     label = torch.zeros(8, 1, *configuration.patch_voxels, dtype=torch.int16, device="cuda")
     task.loss(network(image), task.target(label)).backward()
-    measured = torch.cuda.max_memory_allocated() + CONTEXT_BYTES["cuda"] + 4 * predicted.parameters
-    assert abs(predicted.bytes / measured - 1) < 0.1
+    measured = torch.cuda.max_memory_allocated() + predicted.parts["optimiser"]
+    assert abs(predicted.tensor_bytes / measured - 1) < 0.1

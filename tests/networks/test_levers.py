@@ -13,6 +13,9 @@ from medarch.networks.conv_block import ConvBlock
 from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks, find_blocks
 from medarch.networks.levers.offload_activations import offload_activations
 from medarch.networks.registry import REGISTRY
+from medarch.planning.memory.allocation import KINDS
+from medarch.planning.memory.kernel_workspace import workspace_of
+from medarch.planning.memory.storage_watch import StorageWatch
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 SIZE = {2: (32, 32), 3: (8, 32, 32)}
@@ -35,7 +38,7 @@ def step(network, image, *, context=None):
         outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
         loss = sum(output.square().mean() for output in outputs)
     loss.backward()
-    return [*outputs, *(parameter.grad for parameter in network.parameters())]
+    return [*(output.detach() for output in outputs), *(parameter.grad for parameter in network.parameters())]
 
 
 def assert_equal(found, expected, tolerance):
@@ -121,7 +124,37 @@ def sequence(depth, *, dim=3, width=8):
     )
 
 
-def test_offloaded_activations_give_the_same_gradients():
+def peak_bytes(network, image):
+    """Bytes of tensors beside weights and their gradients, as the program runs."""
+    watch = StorageWatch(str, workspace_of("cpu"))
+    for parameter in network.parameters():
+        watch.adopt(parameter, "parameters", "")
+    with watch:
+        network(image).square().mean().backward()
+    parts = dict.fromkeys(KINDS, 0)
+    for allocation in watch.at_peak():
+        parts[allocation.kind] += allocation.bytes
+    return sum(parts.values()) - parts["parameters"]
+
+
+def test_the_memory_of_a_reversible_stage_is_flat_in_its_depth():
+    image = torch.randn(2, 8, 16, 16, 16)
+    taken = {
+        reversible: [peak_bytes(_kept(sequence(depth), reversible), image) for depth in (1, 4, 16)]
+        for reversible in (True, False)
+    }
+    weights = 4 * sum(parameter.numel() for parameter in sequence(16).parameters())
+    assert taken[True][2] <= taken[True][0] + 2 * weights
+    assert taken[False][2] > 5 * taken[False][0]
+    assert taken[True][2] < taken[False][2] / 4
+
+
+def _kept(network, reversible):
+    network.reversible = reversible
+    return network
+
+
+def test_offloaded_activations_give_the_same_gradients_and_lie_elsewhere():
     image = torch.randn(2, 2, 16, 64, 64, dtype=torch.float64)
     plain = network_of("plain_unet").double()
     offloaded = copy.deepcopy(plain)

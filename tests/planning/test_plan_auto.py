@@ -12,8 +12,8 @@ from medarch.core.labels import LabelScheme
 from medarch.core.plan import Device
 from medarch.planning.choose_mirror_axes import choose_mirror_axes
 from medarch.planning.measure_step_seconds import measure_step_seconds
+from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.plan_auto import plan_auto
-from medarch.planning.predict_training_bytes import CONTEXT_BYTES, WORKSPACE_SHARE, predict_training_bytes
 from medarch.planning.search_configuration import Budget
 from medarch.tasks.create_task import create_task
 
@@ -47,7 +47,7 @@ def plan(found, *, gib=16.0, time_s=None, seconds_per_gflop=0.003, kind="cpu", n
     @lru_cache
     def gflop(text):
         configuration = made_of[text]
-        return predict_training_bytes(*configuration, batch_size=1, device="cpu").flop / 1e9
+        return predict_memory(*configuration, batch_size=1, device="cpu").flop / 1e9
 
     made_of = {}
 
@@ -155,9 +155,9 @@ def test_classes_in_no_order_are_mirrored_everywhere():
 def test_predicted_bytes_equal_what_a_real_step_allocates():
     made = plan(fingerprint((48, 48, 48)))
     configuration = made.configuration()
-    predicted = predict_training_bytes(made, configuration, batch_size=2, device="cpu")
-    copies = 2 * 4 * predicted.parameters  # momentum and weight average, which the step below does not have
-    tensors = (predicted.bytes - CONTEXT_BYTES["cpu"]) / (1 + WORKSPACE_SHARE) - copies
+    predicted = predict_memory(made, configuration, batch_size=2, device="cpu")
+    # Momentum and weight average, which the step below does not have.
+    tensors = predicted.tensor_bytes - predicted.parts["optimiser"]
     task = create_task(made, configuration)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         network = task.build_network().train()

@@ -16,8 +16,8 @@ from medarch.planning.apply_changes import apply_changes
 from medarch.planning.asked_network import asked_network
 from medarch.planning.check_changes import check_changes
 from medarch.planning.choose_network import choose_network
+from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.plan_nnunet import plan_nnunet
-from medarch.planning.predict_training_bytes import predict_training_bytes
 
 SEGMENTATION = sorted(name for name, entry in REGISTRY.items() if entry.task == "segmentation")
 THIN = fingerprint((256, 256, 20), (0.8, 0.8, 5.0))
@@ -107,6 +107,6 @@ def test_a_change_of_cost_brings_a_new_estimate_and_others_keep_it(tmp_path):
     assert same.configuration().estimate == planned.configuration().estimate
     wide = check_changes(planned, apply_changes(planned, changes(tmp_path, "batch_size: 4\n")))
     found = wide.configuration()
-    expected = predict_training_bytes(wide, found, batch_size=4, device="cpu")
+    expected = predict_memory(wide, found, batch_size=4, device="cpu")
     assert found.estimate.training_bytes == expected.bytes > planned.configuration().estimate.training_bytes
     assert json.loads(wide.to_json())["configurations"]["3d_fullres"]["estimate"]["seconds_per_step"] is None
