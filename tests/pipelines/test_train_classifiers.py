@@ -66,3 +66,4 @@ def test_a_classifier_with_auxiliary_heads_trains_on_real_data(dataset, tmp_path
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_trains_an_epoch_on_real_data(dataset, tmp_path, name):
     train(dataset, tmp_path, name, {})
+    shutil.rmtree(tmp_path)  # checkpoints of all of them would be a hundred gigabytes
