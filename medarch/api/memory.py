@@ -13,7 +13,6 @@ from medarch.core.plan import Configuration, Device, Plan
 if TYPE_CHECKING:
     from medarch.planning.memory.memory_prediction import MemoryPrediction
 
-KINDS = ("auto", "cpu", "cuda", "mps")
 PATCH = (128, 128, 128)
 
 
@@ -24,7 +23,6 @@ class MemoryReport:
     configuration: Configuration
     device: Device
     prediction: MemoryPrediction
-    inference: bool
 
     @property
     def fits(self) -> bool:
@@ -67,7 +65,7 @@ def memory(
         PlanError: the network is not made for such patches.
     """
     from medarch.networks.levers.pull import pull
-    from medarch.planning.detect_device import detect_device
+    from medarch.planning.detect_device import KINDS, detect_device
     from medarch.planning.memory.device_memory import device_memory
     from medarch.planning.memory.predict_memory import predict_memory
 
@@ -77,7 +75,7 @@ def memory(
     chosen = pull(chosen, [precision] if precision else [])
     chosen = pull(chosen, levers)
     found = predict_memory(plan, chosen, device=on.kind, inference=inference)
-    report = MemoryReport(chosen, on, found, inference)
+    report = MemoryReport(chosen, on, found)
     if picture is not None:
         from medarch.reporting.draw_memory import draw_memory
 

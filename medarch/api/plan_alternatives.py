@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medarch.core.errors import PlanError
-from medarch.core.plan import Plan
+from medarch.core.plan import Device, Plan
 
 if TYPE_CHECKING:
     from medarch.planning.lever_alternatives import Alternative
@@ -27,7 +27,7 @@ def plan_alternatives(
         PlanError: the plan was made without looking at a device and no memory is given, or is no segmentation.
     """
     from medarch.planning.lever_alternatives import lever_alternatives
-    from medarch.planning.plan_auto import MEMORY_SHARE
+    from medarch.planning.memory_to_plan_with import memory_to_plan_with
 
     if plan.task != "segmentation":
         raise PlanError("alternatives are of segmentations", expected="a segmentation", found=plan.task)
@@ -35,11 +35,10 @@ def plan_alternatives(
         raise PlanError(
             f"plan {plan.name} was made without looking at a device", fix="give --memory, or plan with --preset auto"
         )
-    free = plan.device.memory_bytes if plan.device else 0
-    memory = MEMORY_SHARE * free if memory_gb is None else memory_gb * 1e9
+    device = plan.device or Device(kind="cuda", name="not looked at", memory_bytes=0)
     return lever_alternatives(
         plan,
         plan.configuration(configuration),
-        device=plan.device.kind if plan.device else "cuda",
-        memory_bytes=int(memory),
+        device=device.kind,
+        memory_bytes=memory_to_plan_with(device, memory_gb),
     )

@@ -9,6 +9,7 @@ import typer
 
 from medarch.cli.console import DONE, SOME_FAILED, errors_told, print_table, say_json
 from medarch.cli.options import Configuration, Json
+from medarch.cli.read_size import read_size
 
 if TYPE_CHECKING:
     from medarch.api import MemoryReport
@@ -53,7 +54,7 @@ def memory(
         report = api.memory(
             source,
             configuration=configuration,
-            patch_voxels=_sides(patch),
+            patch_voxels=read_size(patch and patch.replace("x", ",").replace("×", ","), [2, 3]),
             batch_size=batch,
             in_channels=channels,
             heads=classes,
@@ -70,15 +71,6 @@ def memory(
             if picture is not None:
                 typer.echo(f"picture: {picture}")
         raise typer.Exit(DONE if report.fits else SOME_FAILED)
-
-
-def _sides(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = text.replace("x", ",").replace("×", ",").split(",")
-    if len(parts) not in (2, 3) or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(f"{text!r} is not two or three whole numbers; write e.g. 128,128,128")
-    return tuple(int(part) for part in parts)
 
 
 def _record(report: MemoryReport) -> dict[str, object]:

@@ -8,6 +8,7 @@ import typer
 
 from medarch.cli.console import errors_told, print_table, say_json
 from medarch.cli.options import Json
+from medarch.cli.read_size import read_size
 
 if TYPE_CHECKING:
     from medarch.api.show_network import NetworkFacts
@@ -60,24 +61,13 @@ def show(
     with errors_told(as_json=json):
         from medarch import api
 
-        facts = api.show_network(name, dim=dim, in_channels=channels, heads=classes, patch_voxels=_size(patch, dim))
+        facts = api.show_network(
+            name, dim=dim, in_channels=channels, heads=classes, patch_voxels=read_size(patch, [dim])
+        )
         if json:
             say_json(_described(facts.entry) | _costs(facts))
             return
         _print(facts)
-
-
-def _size(text: str | None, dim: int) -> tuple[int, ...] | None:
-    from medarch.core.errors import UsageError
-
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) != dim or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
-        raise UsageError(
-            "--patch is no size", expected=f"{dim} whole numbers, e.g. {','.join(['64'] * dim)}", found=text
-        )
-    return tuple(int(part) for part in parts)
 
 
 def _described(entry: Architecture) -> dict[str, Any]:

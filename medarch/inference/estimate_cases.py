@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ import torch
 from medarch.core.dataset import Case
 from medarch.core.errors import MedarchError
 from medarch.core.prediction import CaseEstimate
+from medarch.core.process_peak_bytes import process_peak_bytes
 from medarch.inference.case_bytes import case_bytes, network_shape
 from medarch.inference.label_assembler import LabelAssembler
 from medarch.inference.load_model import Model
@@ -101,7 +100,7 @@ class _Probe:
             write_s=write_s / voxels,
             decode_s=decode_s / labels.size,
             tile_s=tile_s,
-            base_bytes=max(_peak_bytes() - taken, 0),
+            base_bytes=max(process_peak_bytes() - taken, 0),
         )
 
     def estimate(self, model: Model, case: Case, voxels: int, window: Window) -> CaseEstimate:
@@ -156,8 +155,3 @@ def _voxels(case: Case) -> int:
         return math.prod(read_geometry(case.images[0])[0].shape)
     except (MedarchError, OSError):
         return 0
-
-
-def _peak_bytes() -> int:
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale

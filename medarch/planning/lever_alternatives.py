@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from medarch.core.plan import Configuration, Plan
 from medarch.networks.levers.pull import pull
@@ -40,52 +41,48 @@ def lever_alternatives(
         device: its kind.
         memory_bytes: what a step may take.
     """
-    found: list[tuple[str, tuple[str, ...], Configuration, int, float, float]] = []
+    found: list[Alternative] = []
     own = configuration.network
     for architecture in dict.fromkeys((own.architecture, REVERSIBLE)):
         options = own.options if architecture == own.architecture else {}
         asked = {"architecture": architecture, "options": options}
         search = PatchSearch(plan, configuration, memory_bytes=memory_bytes, device=device, asked=asked)
-        width = own.features[0] if own.features else 32
-        plain = search.largest(width)
-        start = plain or search.smallest(width)
-        if start is None:
-            continue
-        names = [rung.lever for rung in lever_ladder(search, start)]
-        for count in range(len(names) + 1):
-            levers = tuple(names[:count])
-            fitted = plain if count == 0 else search.largest(width, levers)
-            if fitted is None:
-                continue
-            chosen = pull(fitted, levers)
-            cost = search.predict(chosen)
-            voxels = chosen.batch_size
-            for side in chosen.patch_voxels:
-                voxels *= side
-            found.append((architecture, levers, chosen, cost.bytes, search.context(chosen), cost.work / voxels))
-    return _compared(found)
-
-
-def _compared(
-    found: Sequence[tuple[str, tuple[str, ...], Configuration, int, float, float]],
-) -> list[Alternative]:
-    times = [work / found[0][-1] for *_, work in found]
-    contexts = [context for *_, context, _ in found]
+        found += _of_one_network(search, own.features[0] if own.features else 32)
     return [
-        Alternative(
-            architecture,
-            levers,
-            chosen.patch_voxels,
-            context,
-            size,
-            times[number],
-            best=not any(
-                other != number
-                and contexts[other] >= context
-                and times[other] <= times[number]
-                and (contexts[other], -times[other]) != (context, -times[number])
-                for other in range(len(found))
-            ),
-        )
-        for number, (architecture, levers, chosen, size, context, _) in enumerate(found)
+        replace(one, time_per_voxel=one.time_per_voxel / found[0].time_per_voxel, best=_best(one, found))
+        for one in found
     ]
+
+
+def _of_one_network(search: PatchSearch, width: int) -> Iterator[Alternative]:
+    """With no lever, one, two and so on; times in the search's own unit."""
+    plain = search.largest(width)
+    start = plain or search.smallest(width)
+    if start is None:
+        return
+    names = [rung.lever for rung in lever_ladder(search, start)]
+    for count in range(len(names) + 1):
+        levers = tuple(names[:count])
+        fitted = search.largest(width, levers) if levers else plain
+        if fitted is None:
+            continue
+        chosen = pull(fitted, levers)
+        cost = search.predict(chosen)
+        yield Alternative(
+            architecture=chosen.network.architecture,
+            levers=levers,
+            patch_voxels=chosen.patch_voxels,
+            context=search.context(chosen),
+            bytes=cost.bytes,
+            time_per_voxel=cost.work / (chosen.batch_size * math.prod(chosen.patch_voxels)),
+            best=False,
+        )
+
+
+def _best(one: Alternative, found: Sequence[Alternative]) -> bool:
+    return not any(
+        other.context >= one.context
+        and other.time_per_voxel <= one.time_per_voxel
+        and (other.context, other.time_per_voxel) != (one.context, one.time_per_voxel)
+        for other in found
+    )

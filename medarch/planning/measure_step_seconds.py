@@ -8,6 +8,7 @@ import time
 import torch
 
 from medarch.core.plan import Configuration, Plan
+from medarch.planning.autocast_as_planned import autocast_as_planned
 from medarch.tasks.create_task import create_task
 
 LARGEST_TIMED_PATCH = {"cpu": 2**18, "cuda": 2**22, "mps": 2**20}
@@ -40,11 +41,10 @@ def _time_step(plan: Plan, configuration: Configuration, *, rows: int, device: s
     network = task.build_network().to(device).train()
     image = torch.randn(rows, configuration.network.in_channels, *configuration.patch_voxels, device=device)
     label = task.blank_label(rows).to(device)
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(configuration.training.precision)
     fastest = math.inf
     for _ in range(REPEATS):
         started = time.perf_counter()
-        with torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+        with autocast_as_planned(configuration.training.precision, device):
             loss = task.loss(network(image), task.target(label))
         loss.backward()  # type: ignore[no-untyped-call]
         network.zero_grad()

@@ -15,14 +15,13 @@ from medarch.core.plan import Configuration, Plan, Reason
 from medarch.planning.choose_mirror_axes import choose_mirror_axes
 from medarch.planning.detect_device import detect_device, training_precision
 from medarch.planning.measure_step_seconds import measure_step_seconds
+from medarch.planning.memory_to_plan_with import MEMORY_SHARE, memory_to_plan_with
 from medarch.planning.plan_classification import plan_classification
 from medarch.planning.plan_nnunet import plan_nnunet
 from medarch.planning.search_configuration import Budget, ConfigurationSearch
 
 MOST_DEGREES = 30.0
 """Largest rotation where classes lie in one order (nnU-Net's for cubic patches)."""
-MEMORY_SHARE = 0.9
-"""Share of the device's free memory a plan may fill."""
 
 
 def plan_auto(
@@ -168,8 +167,8 @@ def plan_for_device(
         if value is not None and not (math.isfinite(value) and value > 0):
             raise UsageError(f"{name} must be positive", found=str(value))
     found = detect_device(device)
-    memory = MEMORY_SHARE * found.memory_bytes if memory_gb is None else memory_gb * 1e9
-    budget = Budget(found, training_precision(found), int(memory), time_budget_s)
+    memory = memory_to_plan_with(found, memory_gb)
+    budget = Budget(found, training_precision(found), memory, time_budget_s)
     if dataset.classes is not None:
         return plan_classification(
             fingerprint, dataset, budget=budget, target_spacing_mm=target_spacing_mm, network=network

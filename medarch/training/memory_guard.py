@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medarch.core.memory_record import MemoryRecord
+from medarch.core.process_peak_bytes import process_peak_bytes
 
 WATCHED_STEPS = 3
 """The second step is the first that has the optimiser's state, too."""
@@ -38,7 +39,7 @@ class MemoryGuard(Callback):
             torch.cuda.reset_peak_memory_stats()
         else:
             # Weights and their average are there already.
-            self._before = _grown(forget=True) - sum(_bytes(tensor) for tensor in pl_module.state_dict().values())
+            self._before = _grown(forget=True) - sum(tensor.nbytes for tensor in pl_module.state_dict().values())
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *unused: Any) -> None:
         """Compare."""
@@ -74,11 +75,4 @@ def _grown(*, forget: bool = False) -> int:
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmRSS" if forget else "VmHWM"].split()[0]) * 1024
-    import resource
-
-    # Without /proc: macOS, which counts in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _bytes(tensor: torch.Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+    return process_peak_bytes()

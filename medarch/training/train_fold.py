@@ -40,6 +40,7 @@ from medarch.training.training_module import TrainingModule
 LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 WEIGHTS = "weights.safetensors"
 MEMORY = "memory.json"
+SUMMARY = "training.json"
 ExpectedBytes = Callable[[Configuration], int]
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def train_fold(
             remove_leftovers(folder)
         if not resume:
             _forget(fold.folder)
-        summary_file = fold.folder / "training.json"
+        summary_file = fold.folder / SUMMARY
         if summary_file.exists():
             summary = TrainingSummary.load(summary_file)
             _check_same_plan(summary.plan_sha256, _marker(plan, fold), fold.folder)
@@ -191,7 +192,7 @@ def _train(
         predicted_memory_bytes=used.predicted_bytes,
         device=torch.cuda.get_device_name() if device == "cuda" else device,
     )
-    summary.save(fold.folder / "training.json")
+    summary.save(fold.folder / SUMMARY)
     return summary
 
 
@@ -218,7 +219,7 @@ def _marker(plan: Plan, fold: Fold) -> str:
 
 def _forget(folder: Path) -> None:
     """Remove what a later start would go on from; the finished mark first, in case this is killed half-way."""
-    for name in ("training.json", MEMORY, "checkpoints/last.ckpt", "checkpoints/best.ckpt", "log.csv"):
+    for name in (SUMMARY, MEMORY, "checkpoints/last.ckpt", "checkpoints/best.ckpt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -25,25 +25,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from medarch.core.fingerprint import Fingerprint
 from medarch.core.labels import LabelScheme
 from medarch.core.plan import Configuration, Plan, TrainingPlan
-from medarch.networks.build_optimizer import build_optimizer
-from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks
-from medarch.networks.levers.offload_activations import offload_activations
 from medarch.networks.levers.pull import pull
 from medarch.planning.lever_ladder import lever_ladder, needed
 from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.memory.sketch_plan import sketch_plan
 from medarch.planning.search_patch import PatchSearch
-from medarch.tasks.create_task import create_task
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # reads nnU-Net's fingerprints
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from allocated_bytes import allocated_bytes
+from nnunet_files import read_nnunet_dataset, read_nnunet_fingerprint
+from real_step import real_step
+
 GIB, MIB = 2**30, 2**20
 BUDGETS_GIB = (4, 8, 11, 24, 40, 80)
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 UNETS = ("plain_unet", "residual_unet", "reversible_unet")
 
 
@@ -79,30 +77,6 @@ def sketch(name: str, patch: tuple[int, ...], batch: int, levers: Sequence[str])
     return plan, pull(plan.configuration(), levers)
 
 
-def run_step(plan: Plan, configuration: Configuration, device: str) -> float:
-    """One training step, the optimiser's state there already; returns its seconds."""
-    task, training = create_task(plan, configuration), configuration.training
-    network = task.build_network().to(device).train()
-    checkpoint_blocks(network, training.checkpoint)
-    optimizer = build_optimizer(network, training)
-    for parameter in network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad()
-    sides = configuration.patch_voxels
-    image = torch.randn(configuration.batch_size, configuration.network.in_channels, *sides, device=device)
-    label = task.blank_label(configuration.batch_size).to(device)
-    dtype = PRECISIONS.get(training.precision)
-    started = time.perf_counter()
-    offloaded = offload_activations() if training.offload_activations else torch.enable_grad()
-    with torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None), offloaded:
-        loss = task.loss(network(image), task.target(label))
-    loss.backward()
-    optimizer.step()
-    float(loss)
-    return time.perf_counter() - started
-
-
 def measured(step: Callable[[], float], device: str) -> tuple[float, int, int]:
     """Seconds, bytes allocated at most, bytes reserved at most."""
     gc.collect()
@@ -111,13 +85,7 @@ def measured(step: Callable[[], float], device: str) -> tuple[float, int, int]:
         torch.cuda.reset_peak_memory_stats()
         seconds = step()
         return seconds, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        seconds = step()
-    now = most = 0
-    for event in record.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            most = max(most, now)
+    seconds, most = allocated_bytes(step)
     return seconds, most, most
 
 
@@ -133,7 +101,7 @@ def measure_points(out: Path, device: str) -> None:
         started = time.perf_counter()
         found = predict_memory(plan, configuration, device=device)
         took = time.perf_counter() - started
-        seconds, allocated, reserved = measured(partial(run_step, plan, configuration, device), device)
+        seconds, allocated, reserved = measured(partial(real_step, plan, configuration, device), device)
         row: dict[str, Any] = {
             "point": point, "network": name, "precision": configuration.training.precision,
             "predicted_mib": round(found.tensor_bytes / MIB, 1), "measured_mib": round(allocated / MIB, 1),
@@ -172,7 +140,7 @@ def measure_budgets(out: Path) -> None:
         worst, out_of_memory = 0, False
         try:
             for _ in range(3):
-                worst = max(worst, measured(partial(run_step, plan, chosen, "cuda"), "cuda")[2])
+                worst = max(worst, measured(partial(real_step, plan, chosen, "cuda"), "cuda")[2])
         except torch.OutOfMemoryError:
             out_of_memory = True
         rows.append(
@@ -258,8 +226,6 @@ def levers_row(dataset: Path, gib: int) -> dict[str, Any]:
 
 def golden(dataset: Path) -> tuple[Fingerprint, LabelScheme, tuple[str, ...]]:
     """A fingerprint that nnU-Net took, read as the tests read it."""
-    from nnunet_files import read_nnunet_dataset, read_nnunet_fingerprint
-
     channels, labels, _ = read_nnunet_dataset(dataset)
     return read_nnunet_fingerprint(dataset), labels, channels
 

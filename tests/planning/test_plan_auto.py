@@ -4,13 +4,16 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from torch.profiler import ProfilerActivity, profile
+from allocated_bytes import allocated_bytes
 
+from medarch import api
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import CaseFingerprint, Fingerprint, IntensityStatistics
 from medarch.core.labels import LabelScheme
 from medarch.core.plan import Device
+from medarch.networks.levers.without_levers import without_levers
 from medarch.planning.choose_mirror_axes import choose_mirror_axes
+from medarch.planning.lever_alternatives import lever_alternatives
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.plan_auto import plan_auto
@@ -66,6 +69,40 @@ def test_less_memory_gives_a_smaller_patch_that_is_predicted_to_fit():
         assert configuration.estimate.training_bytes <= gib * 2**30
         voxels.append(math.prod(configuration.patch_voxels))
     assert voxels[0] < voxels[1] < voxels[2]
+
+
+def test_levers_bring_a_larger_patch_into_little_memory_and_the_reasons_say_what_each_costs():
+    made = plan(fingerprint((160, 160, 160)), gib=1.0)
+    configuration = made.configuration()
+    reasons = {reason.decision.rpartition(".")[2]: reason for reason in made.reasons}
+    levers = reasons["levers"].value.split(", ")
+    assert {"accumulate", "stages"} & set(levers)
+    assert all(f"{lever} (" in reasons["levers"].because for lever in levers)
+    assert "without levers it would be" in reasons["patch"].because
+    assert configuration.batch_size * configuration.training.accumulate == 2
+    plain = predict_memory(made, without_levers(configuration), device="cpu")
+    assert configuration.estimate.training_bytes <= 2**30 < plain.bytes
+
+
+def test_alternatives_fill_the_same_memory_and_the_best_are_beaten_by_none():
+    made = plan(fingerprint((96, 96, 96)), gib=0.7)
+    found = lever_alternatives(made, made.configuration(), device="cpu", memory_bytes=int(0.7 * 2**30))
+    assert {other.architecture for other in found} == {"plain_unet", "reversible_unet"}
+    assert all(other.bytes <= 0.7 * 2**30 for other in found)
+    assert found[0].time_per_voxel == 1
+    own = [other.context for other in found if other.architecture == "plain_unet"]
+    assert own == sorted(own), "more levers, no less context"
+    assert own[-1] > own[0]
+    best = [other for other in found if other.best]
+    for one in best:
+        assert not any(other.context > one.context and other.time_per_voxel < one.time_per_voxel for other in found)
+    assert max(found, key=lambda other: other.context).context in [one.context for one in best]
+
+
+def test_alternatives_need_a_memory_to_fill():
+    made = plan(fingerprint()).model_copy(update={"device": None})
+    with pytest.raises(PlanError, match="without looking at a device"):
+        api.plan_alternatives(made)
 
 
 def test_nothing_fits_into_too_little_memory():
@@ -159,16 +196,15 @@ def test_predicted_bytes_equal_what_a_real_step_allocates():
     # Momentum and weight average, which the step below does not have.
     tensors = predicted.tensor_bytes - predicted.parts["optimiser"]
     task = create_task(made, configuration)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+
+    def step():
         network = task.build_network().train()
         image = torch.randn(2, 1, *configuration.patch_voxels)
         label = torch.zeros(2, 1, *configuration.patch_voxels, dtype=torch.int16)
         task.loss(network(image), task.target(label)).backward()
-    now = peak = 0
-    for event in record.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            peak = max(peak, now)
+        return network, image, label
+
+    _, peak = allocated_bytes(step)
     assert peak > 300 * 2**20
     assert abs(tensors / peak - 1) < 0.05
 

@@ -2,13 +2,12 @@
 
 import pytest
 import torch
+from allocated_bytes import allocated_bytes
+from real_step import real_step
 from small_plan import small_network, small_plan
-from torch.profiler import ProfilerActivity, profile
 
 from medarch.core.errors import UsageError
 from medarch.core.plan import TrainingPlan
-from medarch.networks.build_optimizer import build_optimizer
-from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks
 from medarch.networks.levers.is_same_step import is_same_step
 from medarch.networks.levers.next_lever import next_lever
 from medarch.networks.levers.pull import pull
@@ -46,34 +45,6 @@ def predicted(*args, device="cpu", **kwargs):
     return predict_memory(*unet(*args, **kwargs), device=device)
 
 
-def allocated(run):
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        kept = run()
-    now = most = 0
-    for event in record.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            most = max(most, now)
-    del kept
-    return most
-
-
-def real_step(plan, configuration):
-    task, training = create_task(plan, configuration), configuration.training
-    network = task.build_network().train()
-    checkpoint_blocks(network, training.checkpoint)
-    optimizer = build_optimizer(network, training)
-    for parameter in network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad()
-    image = torch.randn(configuration.batch_size, 1, *configuration.patch_voxels)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=training.precision == "bf16"):
-        loss = task.loss(network(image), task.target(task.blank_label(configuration.batch_size)))
-    loss.backward()
-    optimizer.step()
-
-
 @pytest.mark.parametrize(
     ("architecture", "levers"),
     [
@@ -87,7 +58,7 @@ def real_step(plan, configuration):
 def test_the_prediction_is_what_the_allocator_counts(architecture, levers):
     plan, configuration = unet(architecture, levers=levers)
     found = predict_memory(plan, configuration, device="cpu")
-    measured = allocated(lambda: real_step(plan, configuration))
+    _, measured = allocated_bytes(lambda: real_step(plan, configuration))
     assert found.tensor_bytes == pytest.approx(measured, rel=0.05)
     assert found.tensor_bytes > 0.97 * measured
 
@@ -172,9 +143,8 @@ def convolution(name, dtype):
 
 def said_and_measured(func, args):
     """Bytes of the results and the workspace."""
-    made = []
-    measured = allocated(lambda: made.append(func(*args)))
-    results = [tensor for tensor in (made[0] if isinstance(made[0], tuple) else made) if tensor is not None]
+    made, measured = allocated_bytes(lambda: func(*args))
+    results = [tensor for tensor in (made if isinstance(made, tuple) else [made]) if tensor is not None]
     said = workspace_of("cpu")(func, args, results[0]) + sum(tensor.nbytes for tensor in results)
     return said, measured
 

@@ -4,37 +4,20 @@ import logging
 
 import pytest
 import torch
-from small_plan import small_network
 
-from medarch import api
 from medarch.core.errors import OutOfMemoryError
 from medarch.core.memory_record import MemoryRecord
 from medarch.tasks.segmentation import Segmentation
 from medarch.training import memory_guard
-from medarch.training.train_fold import Fold, train_fold
 
 
 @pytest.fixture
-def run(nnunet_plan_folder, sample_store, tmp_path):
+def run(train_small, tmp_path):
     """``run(expected_bytes)`` trains a tiny network for two epochs and returns its summary and ``memory.json``."""
-    home = api.PlanFolder.load(nnunet_plan_folder)
-    split = home.split(0)
 
     def train(expected, **training):
-        whole = home.plan.configuration("3d_fullres")
-        values = {"epochs": 2, "iterations_per_epoch": 2, "validation_iterations": 1, **training}
-        small = whole.model_copy(
-            update={
-                "patch_voxels": (16, 16, 16),
-                "batch_size": 2,
-                "batch_dice": False,
-                "network": small_network(),
-                "training": whole.training.model_copy(update=values),
-            }
-        )
-        plan = home.plan.model_copy(update={"configurations": {small.name: small}, "default": small.name})
-        fold = Fold(tmp_path / "fold", split.train, split.val)
-        summary = train_fold(plan, small, fold=fold, store=sample_store, device="cpu", expected_bytes=expected)
+        how = {"expected_bytes": expected}
+        summary = train_small(how=how, changes={"batch_dice": False}, **{"epochs": 2, **training})
         return summary, MemoryRecord.load(tmp_path / "fold" / "memory.json")
 
     return train

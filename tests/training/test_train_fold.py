@@ -2,35 +2,15 @@ import csv
 
 import pytest
 from safetensors.torch import load_file
-from small_plan import small_network
 
-from medarch import api
 from medarch.core.errors import TrainingError
-from medarch.training.train_fold import WEIGHTS, Fold, train_fold
+from medarch.training.train_fold import WEIGHTS
 
 
 @pytest.fixture
-def run(nnunet_plan_folder, sample_store, tmp_path):
+def run(train_small):
     """``run(epochs=3)`` trains a tiny network in the same folder each time."""
-    home = api.PlanFolder.load(nnunet_plan_folder)
-    split = home.split(0)
-
-    def train(*, resume=True, **training):
-        whole = home.plan.configuration("3d_fullres")
-        values = {"epochs": 3, "iterations_per_epoch": 2, "validation_iterations": 1, **training}
-        small = whole.model_copy(
-            update={
-                "patch_voxels": (16, 16, 16),
-                "batch_size": 2,
-                "network": small_network(),
-                "training": whole.training.model_copy(update=values),
-            }
-        )
-        plan = home.plan.model_copy(update={"configurations": {small.name: small}, "default": small.name})
-        fold = Fold(tmp_path / "fold", split.train, split.val)
-        return train_fold(plan, small, fold=fold, store=sample_store, device="cpu", resume=resume)
-
-    return train
+    return lambda *, resume=True, **training: train_small(how={"resume": resume}, **training)
 
 
 def log(folder):

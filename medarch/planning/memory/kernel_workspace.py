@@ -116,14 +116,14 @@ def _on_cpu(func: Any, args: tuple[Any, ...], result: Any) -> int:
         return 0
     read = (found.x,) if func is FORWARD else (found.x, found.y)
     # Kernels copy what does not lie in one piece, such as half the channels of a tensor.
-    copied = sum(_bytes(tensor) for tensor in read if not _in_one_piece(tensor))
+    copied = sum(tensor.nbytes for tensor in read if not _in_one_piece(tensor))
     if not found.by_onednn:
         whole = found.kernel_voxels == 1
         return copied + (0 if whole and func is FORWARD else found.columns)
     if func is FORWARD:
-        return copied + max(0, _onednn_forward(found) - _bytes(found.y))
+        return copied + max(0, _onednn_forward(found) - found.y.nbytes)
     wants_input, wants_weight, _ = args[-1]
-    gradients: int = _bytes(found.x) * wants_input + _bytes(found.w) * wants_weight
+    gradients: int = found.x.nbytes * wants_input + found.w.nbytes * wants_weight
     return copied + max(0, _onednn_backward(found, wants_input=wants_input) - gradients)
 
 
@@ -131,13 +131,13 @@ def _onednn_forward(found: _Convolution) -> int:
     """Bytes taken at most, the result among them: its blocked copy and it, or all blocked copies."""
     x, y = found.blocked(found.x), found.blocked(found.y)
     if found.transposed:
-        return 2 * y + _bytes(found.y)
+        return 2 * y + found.y.nbytes
     if found.groups > 1:
-        return x + y + _bytes(found.y)
+        return x + y + found.y.nbytes
     read = 0 if found.x.shape[1] < FEW_CHANNELS else x
     if _half(found.x) and found.kernel_voxels == 1:
         y += 2 * y // found.y.shape[0]  # sums of one sample, in float32
-    return max(read + y + _bytes(found.w), found.blocked(found.y) + _bytes(found.y))
+    return max(read + y + found.w.nbytes, found.blocked(found.y) + found.y.nbytes)
 
 
 def _onednn_backward(found: _Convolution, *, wants_input: bool) -> int:
@@ -145,19 +145,19 @@ def _onednn_backward(found: _Convolution, *, wants_input: bool) -> int:
     x, y = found.blocked(found.x), found.blocked(found.y)
     first = 0
     if wants_input:
-        first = max(x + y + found.blocked_weights, x + _bytes(found.x))
+        first = max(x + y + found.blocked_weights, x + found.x.nbytes)
         if any(step > 1 for step in found.stride) and not found.transposed:
-            first = max(first, 2 * x + _bytes(found.x))
+            first = max(first, 2 * x + found.x.nbytes)
         if _half(found.x) and found.kernel_voxels == 1:
             first += 2 * x // found.x.shape[0]
-    return max(first, (_bytes(found.x) if wants_input else 0) + _onednn_weights(found, x, y))
+    return max(first, (found.x.nbytes if wants_input else 0) + _onednn_weights(found, x, y))
 
 
 def _onednn_weights(found: _Convolution, x: int, y: int) -> int:
     """Bytes taken at most for the gradient of the weights, itself among them; each thread may have its own."""
     few = found.x.shape[1] < FEW_CHANNELS
     if found.groups > 1 or (few and found.y.shape[1] < FEW_CHANNELS):
-        return 2 * _bytes(found.w)
+        return 2 * found.w.nbytes
     rows = found.x.shape[0]
     threads = 1 if few else min(rows, torch.get_num_threads())
     read = y + (0 if few else x)
@@ -173,7 +173,7 @@ def _onednn_weights(found: _Convolution, x: int, y: int) -> int:
 
 def _on_gpu(func: Any, args: tuple[Any, ...], result: Any) -> int:
     found = _read(func, args, result)
-    return 0 if found is None else _bytes(found.x) + _bytes(found.y)
+    return 0 if found is None else found.x.nbytes + found.y.nbytes
 
 
 def _in_one_piece(tensor: Tensor) -> bool:
@@ -183,7 +183,3 @@ def _in_one_piece(tensor: Tensor) -> bool:
 
 def _half(tensor: Tensor) -> bool:
     return tensor.element_size() == 2
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()

@@ -13,6 +13,7 @@ from medarch.core.plan import Configuration, Plan, TrainingPlan
 from medarch.networks.build_optimizer import build_optimizer
 from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks
 from medarch.networks.levers.offload_activations import offload_activations
+from medarch.planning.autocast_as_planned import autocast_as_planned
 from medarch.planning.memory.device_memory import CONTEXT_BYTES, SLACK_SHARE
 from medarch.planning.memory.kernel_workspace import workspace_of
 from medarch.planning.memory.layer_clock import BETWEEN, LayerClock
@@ -66,7 +67,7 @@ def _train(task: Task, network: nn.Module, rows: int, watch: StorageWatch, devic
     state = _optimizer_state(network, training, watch)
     image, label = _batch(task, rows, watch)
     offloaded = offload_activations(host=watch.elsewhere) if training.offload_activations else nullcontext()
-    with _autocast(training), offloaded:
+    with autocast_as_planned(training.precision, "cpu"), offloaded:
         outputs = network(image)
         target = task.target(label)
         watch.adopt(target, "batch", "")
@@ -84,7 +85,7 @@ def _train(task: Task, network: nn.Module, rows: int, watch: StorageWatch, devic
 
 def _infer(task: Task, network: nn.Module, rows: int, watch: StorageWatch) -> None:
     image, _ = _batch(task, rows, watch)
-    with torch.no_grad(), _autocast(task.configuration.training):
+    with torch.no_grad(), autocast_as_planned(task.configuration.training.precision, "cpu"):
         network(image)
 
 
@@ -95,11 +96,6 @@ def _batch(task: Task, rows: int, watch: StorageWatch) -> tuple[Tensor, Tensor]:
     for tensor in (image, label):
         watch.adopt(tensor, "batch", "")
     return image, label
-
-
-def _autocast(training: TrainingPlan) -> torch.autocast:
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(training.precision)
-    return torch.autocast("cpu", dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
 
 def _optimizer_state(network: nn.Module, training: TrainingPlan, watch: StorageWatch) -> list[Tensor]:
