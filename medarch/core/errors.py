@@ -66,6 +66,12 @@ class GeometryError(MedarchError):
     code = "E310"
 
 
+class TransformError(MedarchError):
+    """A spatial transform or landmarks are damaged, unsupported or of another dimension than what they shall move."""
+
+    code = "E320"
+
+
 class PreprocessingError(MedarchError):
     """A case cannot be prepared as the plan says."""
 
