@@ -60,6 +60,12 @@ class VolumeError(MedarchError):
     code = "E300"
 
 
+class SlideError(VolumeError):
+    """A slide cannot be opened or read, or its pixel size is not known."""
+
+    code = "E320"
+
+
 class GeometryError(MedarchError):
     """Two grids that must agree do not, or an affine is unusable."""
 
