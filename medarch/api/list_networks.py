@@ -14,7 +14,7 @@ def list_networks(pattern: str = "*", *, task: str | None = None) -> list[Archit
 
     Args:
         pattern: of names, as in a shell: ``resnet*``.
-        task: ``segmentation`` or ``classification``; default both.
+        task: ``segmentation``, ``classification`` or ``nuclei``; default all.
     """
     from medarch.networks.registry import REGISTRY
 

@@ -20,7 +20,7 @@ networks = typer.Typer(help="Networks that a plan can name as its architecture."
 @networks.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(help="Of names: 'resnet*'.")] = "*",
-    task: Annotated[str | None, typer.Option(help="segmentation or classification; default both.")] = None,
+    task: Annotated[str | None, typer.Option(help="segmentation, classification or nuclei; default all.")] = None,
     json: Json = False,
 ) -> None:
     """Name the networks, their papers and published sizes."""

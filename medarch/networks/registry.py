@@ -9,6 +9,7 @@ from types import MappingProxyType
 from medarch.core.errors import PlanError
 from medarch.networks.architecture import Architecture
 from medarch.networks.catalogue.classifiers import CLASSIFIERS
+from medarch.networks.catalogue.nuclei import NUCLEI
 from medarch.networks.catalogue.segmentation import SEGMENTATION
 
 _known: dict[str, Architecture] = {}
@@ -45,5 +46,5 @@ def find_architecture(name: str) -> Architecture:
     return _known[name]
 
 
-for _entry in (*SEGMENTATION, *CLASSIFIERS):
+for _entry in (*SEGMENTATION, *CLASSIFIERS, *NUCLEI):
     register(_entry)

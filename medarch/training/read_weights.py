@@ -11,7 +11,7 @@ from torch import Tensor
 from medarch.core.errors import ModelError
 from medarch.training.load_untrusted import load_untrusted
 
-WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "weights")
+WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "weights", "desc")
 """Keys under which training scripts put the weights."""
 PREFIXES = ("module.", "model.", "network.", "backbone.")
 

@@ -143,7 +143,7 @@ def _is_beyond(own: Mapping[str, Tensor]) -> Callable[[str], bool]:
 
 
 _STAGE = re.compile(r"(?:encoder\.)+stages\.(\d+)\.")
-_HEADS = {"head", "heads", "auxiliary"}
+_HEADS = {"head", "heads", "auxiliary", "types"}
 
 
 def _in_head(name: str) -> bool:

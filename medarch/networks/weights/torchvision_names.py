@@ -7,12 +7,15 @@ from collections.abc import Sequence
 
 from medarch.networks.weights.by_modules import by_modules
 from medarch.networks.weights.by_rules import by_rules
+from medarch.networks.weights.hovernet_names import PREACTIVATED, preactivated_resnet
 
 _STEM = "encoder.stages.0"
 
 
 def resnet(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
-    """ResNet and SE-ResNet, of torchvision and timm."""
+    """ResNet and SE-ResNet, of torchvision and timm; into a pre-activated one as well."""
+    if PREACTIVATED in target:
+        return preactivated_resnet(source)
     rules = (
         (r"^conv1\.", f"{_STEM}.conv."),
         (r"^bn1\.", f"{_STEM}.norm."),

@@ -1,9 +1,10 @@
-"""Names of torchvision's and timm's tensors as medarch's."""
+"""Names of torchvision's, timm's and hover_net's tensors as medarch's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from medarch.networks.weights.hovernet_names import hovernet
 from medarch.networks.weights.timm_names import timm_convnext, timm_inverted
 from medarch.networks.weights.torchvision_names import (
     convnext,
@@ -18,6 +19,7 @@ from medarch.networks.weights.torchvision_names import (
 Translation = Callable[[Sequence[str], Sequence[str]], dict[str, str]]
 
 FAMILIES: tuple[tuple[str, Translation], ...] = (
+    ("d0.units.0.conv1.weight", hovernet),
     ("layer1.0.conv1.weight", resnet),
     ("features.conv0.weight", densenet),
     ("inception3a.branch1.conv.weight", googlenet),
@@ -36,7 +38,7 @@ def translate_names(source: Sequence[str], target: Sequence[str]) -> dict[str, s
 
     Args:
         source: names in the file, of medarch, torchvision or timm (ResNet and its relatives, DenseNet, VGG, AlexNet,
-            GoogLeNet, MobileNet, EfficientNet, ConvNeXt).
+            GoogLeNet, MobileNet, EfficientNet, ConvNeXt), or of hover_net and TIAToolbox (HoVerNet).
         target: names of the network's tensors, in its own order.
     """
     present = set(source)
