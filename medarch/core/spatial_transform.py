@@ -24,7 +24,7 @@ IN_PLANE_TOLERANCE = 1e-6
 """Largest entry between x, y and z that still leaves z alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AffineTransform:
     """``x -> matrix @ (x, 1)``."""
 
@@ -83,7 +83,7 @@ class AffineTransform:
         return cls.from_matrix(world)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DisplacementField:
     """``x -> x + u(x)`` inside of the grid, ``x -> x`` outside, as ITK does."""
 
