@@ -1,7 +1,7 @@
 """medarch: self-configuring deep learning for 3D medical images.
 
 The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``,
-``report``, ``export``, ``import_model``, ``compare``, ``select``, ``ensemble``, ``postprocess``.
+``report``, ``export``, ``import_model``, ``compare``, ``select``, ``ensemble``, ``postprocess``, ``warp``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         report,
         select,
         train,
+        warp,
     )
     from medarch.core.errors import MedarchError
 
@@ -43,6 +44,7 @@ __all__ = [
     "report",
     "select",
     "train",
+    "warp",
 ]
 
 

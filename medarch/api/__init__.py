@@ -24,6 +24,7 @@ from medarch.api.report import report
 from medarch.api.select import select
 from medarch.api.show_network import NetworkFacts, show_network
 from medarch.api.train import TrainingResult, train
+from medarch.api.warp import warp
 
 __all__ = [
     "MemoryReport",
@@ -52,4 +53,5 @@ __all__ = [
     "select",
     "show_network",
     "train",
+    "warp",
 ]

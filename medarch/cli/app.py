@@ -20,6 +20,7 @@ from medarch.cli.preprocess import preprocess
 from medarch.cli.report import report
 from medarch.cli.select import select
 from medarch.cli.train import train
+from medarch.cli.warp import warp
 
 app = typer.Typer(
     help="Self-configuring deep learning for 3D medical images.\n\n"
@@ -43,6 +44,7 @@ for verb in (
     report,
     compare,
     export,
+    warp,
     info,
     memory,
 ):
