@@ -1,0 +1,1 @@
+"""Measures of nuclei: how well they are found, outlined and classified."""
