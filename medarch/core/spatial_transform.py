@@ -204,6 +204,10 @@ class TransformChain:
         return TransformChain(tuple(invert(part) for part in reversed(self.parts)))
 
 
+IDENTITY = TransformChain(())
+"""Every point stays where the files place it."""
+
+
 def is_in_plane(matrix: np.ndarray) -> bool:
     """Whether a ``(4, 4)`` affine keeps x and y apart from z."""
     import numpy as np
