@@ -26,6 +26,8 @@ class CasePrediction(Record):
     """Classification: what was decided."""
     class_probabilities: dict[str, float] = {}
     """Classification: probability of each class."""
+    nuclei: dict[str, int] = {}
+    """Slides: nuclei of each class in the output."""
     saliency: Path | None = None
     """Classification: where the network looked, 0 to 255 on the image's grid; the same file as ``output``."""
     error: str | None = None
