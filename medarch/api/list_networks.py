@@ -14,7 +14,7 @@ def list_networks(pattern: str = "*", *, task: str | None = None) -> list[Archit
 
     Args:
         pattern: of names, as in a shell: ``resnet*``.
-        task: ``segmentation``, ``classification`` or ``nuclei``; default all.
+        task: ``segmentation``, ``classification``, ``nuclei`` or ``registration``; default all.
     """
     from medarch.networks.registry import REGISTRY
 

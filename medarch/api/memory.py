@@ -99,6 +99,7 @@ def _plan(source: str, patch_voxels: tuple[int, ...] | None, in_channels: int, h
 def _changed(
     configuration: Configuration, patch_voxels: tuple[int, ...] | None, batch_size: int | None
 ) -> Configuration:
+    from medarch.networks.registry import find_architecture
     from medarch.planning.multiple_of import multiple_of
 
     changes: dict[str, object] = {}
@@ -109,7 +110,10 @@ def _changed(
                 expected=f"{configuration.network.dim} sides",
                 found="×".join(map(str, patch_voxels)),
             )
-        changes["patch_voxels"] = multiple_of(patch_voxels, configuration.network.divisor)
+        network = configuration.network
+        # Registration networks take images of any size.
+        whole = find_architecture(network.architecture).task == "registration"
+        changes["patch_voxels"] = patch_voxels if whole else multiple_of(patch_voxels, network.divisor)
     if batch_size is not None:
         changes["batch_size"] = batch_size
     return configuration.model_copy(update=changes)

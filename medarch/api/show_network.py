@@ -20,6 +20,7 @@ class NetworkFacts:
     entry: Architecture
     dim: int
     in_channels: int
+    """Of an image; registration sees two."""
     heads: int
     patch_voxels: tuple[int, ...]
     parameters: int
@@ -39,7 +40,7 @@ def show_network(
         name: in the registry.
         dim: 2 or 3.
         in_channels: of the image.
-        heads: classes.
+        heads: classes; registration gives a vector, one component a dimension.
         patch_voxels: size of the image; default 96 an axis in 3D, 224 in 2D.
 
     Raises:
@@ -57,7 +58,7 @@ def show_network(
         entry=entry,
         dim=dim,
         in_channels=in_channels,
-        heads=heads,
+        heads=plan.heads,
         patch_voxels=patch,
         parameters=cost.parameters,
         forward_gflop=round(cost.forward_flop / 1e9, 3),

@@ -20,7 +20,7 @@ networks = typer.Typer(help="Networks that a plan can name as its architecture."
 @networks.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(help="Of names: 'resnet*'.")] = "*",
-    task: Annotated[str | None, typer.Option(help="segmentation, classification or nuclei; default all.")] = None,
+    task: Annotated[str | None, typer.Option(help="segmentation, classification, ...; default all.")] = None,
     json: Json = False,
 ) -> None:
     """Name the networks, their papers and published sizes."""
@@ -108,6 +108,7 @@ def _paper(entry: Architecture) -> str:
 def _print(facts: NetworkFacts) -> None:
     entry, oracle = facts.entry, facts.entry.oracle
     field = facts.receptive_field_voxels
+    images = "2 × " if entry.task == "registration" else ""
     lines = {
         "task": entry.task,
         "paper": f"{entry.paper.authors} {entry.paper.year}, {entry.paper.where}",
@@ -116,7 +117,7 @@ def _print(facts: NetworkFacts) -> None:
         "outputs equal": entry.checked_against,
         "in 3D": entry.changed_for_3d,
         "ONNX": entry.no_onnx or "yes",
-        "input": f"{facts.in_channels} × {'×'.join(map(str, facts.patch_voxels))}, {facts.heads} outputs",
+        "input": f"{images}{facts.in_channels} × {'×'.join(map(str, facts.patch_voxels))}, {facts.heads} outputs",
         "parameters": f"{facts.parameters:,}",
         "operations": f"{facts.forward_gflop:,.2f} GFLOP forward",
         "receptive field": "×".join(map(str, field)) + " voxels" if field else "the whole image",

@@ -42,7 +42,7 @@ class Architecture:
     """
 
     name: str
-    task: Literal["segmentation", "classification", "nuclei"]
+    task: Literal["segmentation", "classification", "nuclei", "registration"]
     builder: str
     """``builder(plan, **settings)``, or ``builder(plan, encoder, **settings)`` when :attr:`encoder` is given."""
     paper: Paper

@@ -10,6 +10,7 @@ from medarch.core.errors import PlanError
 from medarch.networks.architecture import Architecture
 from medarch.networks.catalogue.classifiers import CLASSIFIERS
 from medarch.networks.catalogue.nuclei import NUCLEI
+from medarch.networks.catalogue.registration import REGISTRATION
 from medarch.networks.catalogue.segmentation import SEGMENTATION
 
 _known: dict[str, Architecture] = {}
@@ -46,5 +47,5 @@ def find_architecture(name: str) -> Architecture:
     return _known[name]
 
 
-for _entry in (*SEGMENTATION, *CLASSIFIERS, *NUCLEI):
+for _entry in (*SEGMENTATION, *CLASSIFIERS, *NUCLEI, *REGISTRATION):
     register(_entry)

@@ -42,7 +42,8 @@ def network_cost(plan: NetworkPlan, patch: Voxels) -> NetworkCost:
         before = watch.flop
         outputs = network(image)
         forward_flop = watch.flop - before
-        total = sum(output.sum() for output in (outputs if isinstance(outputs, list | tuple) else [outputs]))
+        parts = outputs if isinstance(outputs, list | tuple) else [outputs]
+        total = sum(part.sum() for part in parts if part is not None)
         total.backward()
         parameters = sum(parameter.numel() for parameter in network.parameters())
     tensors = sum(part.bytes for part in watch.at_peak()) + OPTIMIZER_COPIES["sgd"] * parameters * 4

@@ -19,7 +19,17 @@ from medarch.planning.memory.storage_watch import StorageWatch
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 SIZE = {2: (32, 32), 3: (8, 32, 32)}
-FAMILIES = ("plain_unet", "residual_unet", "reversible_unet", "unetplusplus", "resnet18", "densenet121", "mobilenet_v2")
+FAMILIES = (
+    "plain_unet",
+    "residual_unet",
+    "reversible_unet",
+    "unetplusplus",
+    "resnet18",
+    "densenet121",
+    "mobilenet_v2",
+    "pyramid",
+    "voxelmorph_diff",
+)
 
 
 def network_of(name, dim=3):
@@ -35,7 +45,7 @@ def step(network, image, *, context=None):
     torch.manual_seed(1)
     with context if context is not None else torch.enable_grad():
         outputs = network(image)
-        outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+        outputs = [outputs] if isinstance(outputs, torch.Tensor) else [part for part in outputs if part is not None]
         loss = sum(output.square().mean() for output in outputs)
     loss.backward()
     return [*(output.detach() for output in outputs), *(parameter.grad for parameter in network.parameters())]

@@ -35,6 +35,11 @@ def checkpoint_blocks(network: nn.Module, how: Checkpoint) -> int:
     if how == "none":
         return 0
     blocks = find_blocks(network, outermost=how != "blocks")
+    if how == "selective":
+        for module in network.modules():
+            if getattr(module, "inplace", False):
+                # What is kept of a convolution must not become its activation.
+                module.inplace = False  # type: ignore[assignment]
     for block in blocks:
         # The class's method stays as it is; an attribute of the instance comes before it.
         block.forward = partial(_recomputed, block, block.forward, how == "selective")

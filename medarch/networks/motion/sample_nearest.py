@@ -21,8 +21,8 @@ def sample_nearest(image: Tensor, positions: Tensor, *, zeros_outside: bool) -> 
     index = torch.zeros_like(positions[:, 0], dtype=torch.long)
     outside = torch.zeros_like(index, dtype=torch.bool)
     for axis, length in enumerate(size):
-        # As ITK rounds: halves go up.
-        nearest = torch.floor(positions[:, axis] + 0.5)
+        # As ITK rounds: halves go up. What is no number lies nowhere.
+        nearest = torch.floor(positions[:, axis] + 0.5).nan_to_num(-1)
         outside |= (nearest < 0) | (nearest >= length)
         index = index * length + nearest.clamp(0, length - 1).long()
     channels = image.shape[1]

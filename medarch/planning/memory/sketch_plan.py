@@ -20,6 +20,9 @@ from medarch.networks.registry import find_architecture
 from medarch.planning.multiple_of import multiple_of
 from medarch.planning.unet_topology import unet_topology
 
+IMAGES = 2
+"""That a registration network sees at once."""
+
 
 def sketch_plan(
     architecture: str,
@@ -53,7 +56,7 @@ def sketch_plan(
     classification = entry.task == "classification"
     configuration = Configuration(
         name=architecture,
-        patch_voxels=patch_voxels if classification else multiple_of(patch_voxels, built.divisor),
+        patch_voxels=multiple_of(patch_voxels, built.divisor) if entry.task == "segmentation" else patch_voxels,
         batch_size=batch_size,
         batch_dice=False,
         median_shape=patch_voxels,
@@ -81,10 +84,18 @@ def sketch_plan(
 
 
 def sketch_network(architecture: str, patch_voxels: Voxels, *, in_channels: int, heads: int) -> NetworkPlan:
-    """For segmentation the topology that a planner would make for such a patch of cubic voxels."""
+    """For segmentation the topology that a planner would make for such a patch of cubic voxels.
+
+    A registration network looks at two images of ``in_channels`` and gives a vector, whatever ``heads`` says.
+    """
     dim: Literal[2, 3] = 3 if len(patch_voxels) == 3 else 2
+    task = find_architecture(architecture).task
+    if task == "registration":
+        return fit_topology(
+            NetworkPlan(architecture=architecture, dim=dim, in_channels=IMAGES * in_channels, heads=dim)
+        )
     plan = NetworkPlan(architecture=architecture, dim=dim, in_channels=in_channels, heads=heads)
-    if find_architecture(architecture).task != "segmentation":
+    if task != "segmentation":
         return plan
     topology = unet_topology((1.0,) * dim, patch_voxels)
     stages = len(topology.strides)

@@ -34,7 +34,7 @@ def distance_maps(instances: np.ndarray) -> np.ndarray:
         np.minimum.at(first, numbers, offset)
         np.maximum.at(last, numbers, offset)
         reach = np.where(offset < 0, -first[numbers], last[numbers])
-        maps[(channel, *inside)] = np.divide(offset, reach, out=np.zeros_like(offset), where=reach > 0)
+        maps[channel][inside] = np.divide(offset, reach, out=np.zeros_like(offset), where=reach > 0)
     return maps
 
 

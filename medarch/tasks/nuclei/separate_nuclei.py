@@ -87,7 +87,8 @@ def _without_small(labels: np.ndarray, count: int, least: int) -> tuple[np.ndarr
     keep = np.bincount(labels.ravel(), minlength=count + 1) >= least
     keep[0] = False
     numbers = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    return numbers[labels], int(keep.sum())
+    kept: np.ndarray = numbers[labels]
+    return kept, int(keep.sum())
 
 
 def _fill_holes(nuclei: np.ndarray) -> np.ndarray:
@@ -110,7 +111,8 @@ def _fill_holes(nuclei: np.ndarray) -> np.ndarray:
             most[np.take(holes, side, axis=axis)] = np.iinfo(np.int32).max
     owner = np.where(least == most, most, 0).astype(np.int32)
     owner[0] = 0
-    return nuclei + owner[holes]
+    filled: np.ndarray = nuclei + owner[holes]
+    return filled
 
 
 def _in_order(nuclei: np.ndarray, least: int) -> np.ndarray:
@@ -125,4 +127,5 @@ def _in_order(nuclei: np.ndarray, least: int) -> np.ndarray:
     order = np.argsort(first[keep], kind="stable")
     numbers = np.zeros(len(areas), np.int32)
     numbers[np.flatnonzero(keep)[order]] = np.arange(1, len(order) + 1)
-    return numbers[nuclei]
+    ordered: np.ndarray = numbers[nuclei]
+    return ordered

@@ -1,0 +1,157 @@
+"""Coarse to fine: each level corrects the field of the coarser one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medarch.core.plan import NetworkPlan
+from medarch.networks.dimension import Dim
+from medarch.networks.encoder import Encoder
+from medarch.networks.motion.compose import compose
+from medarch.networks.motion.integrate_velocity import integrate_velocity
+from medarch.networks.motion.resize_field import resize_field
+from medarch.networks.motion.warp import warp
+from medarch.networks.register.field_head import FieldHead
+from medarch.networks.register.leaky_convolution import LeakyConvolution
+from medarch.networks.register.registration_network import RegistrationNetwork
+from medarch.networks.register.registration_output import RegistrationOutput
+from medarch.networks.register.topology import topology
+
+WIDTHS = (16, 32, 32, 32, 32)
+TINY = 4
+"""Voxels."""
+
+
+class Pyramid(RegistrationNetwork):
+    """Features of both images, and from the coarsest level to the finest: warp those of the moving one, correct.
+
+    One encoder sees either image by itself. At each level the moving image's map is warped by the field so far, and a
+    few convolutions look at both maps, and at what they knew one level below, to say what is still missing. That is a
+    velocity; integrated and composed with the field so far it keeps the whole a diffeomorphism, and so large motions
+    are found at little cost. The finest level is that of the first stage, half the image's resolution as a rule.
+
+    Sources: Hu et al. 2019, arXiv:1909.11966 (two streams, warped features); Mok, Chung 2020, arXiv:2006.16148
+    (velocities, coarse to fine).
+
+    Args:
+        plan: topology; see :func:`pyramid_topology`.
+        diffeomorphic: else the levels give displacements.
+        squarings: that integrate the velocity of a level.
+        bidirectional: give the inverse, too, in training.
+        norm: of the encoder and of the levels.
+    """
+
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        *,
+        diffeomorphic: bool = True,
+        squarings: int = 5,
+        bidirectional: bool = False,
+        norm: str = "none",
+    ) -> None:
+        # Maps of any size are resized to each other: nothing has to be divisible.
+        super().__init__(plan, divisor=(1,) * plan.dim)
+        self.diffeomorphic = diffeomorphic
+        self.squarings = squarings
+        self.bidirectional = bidirectional
+        self.encoder = _encoder(plan, self.channels, norm)
+        self.levels = nn.ModuleList(
+            _Level(
+                plan.dim,
+                plan.features[stage],
+                below=plan.features[stage + 1] if stage + 1 < len(plan.features) else 0,
+                blocks=plan.blocks[stage] + 1,
+                norm=norm,
+            )
+            for stage in reversed(range(len(plan.features)))
+        )
+
+    def register(self, x: Tensor) -> RegistrationOutput:
+        """Return the fields; see the class."""
+        fixed, moving = self._maps(x)
+        both = self.training and self.bidirectional
+        context: Tensor | None = None
+        there: Tensor | None = None
+        back: Tensor | None = None
+        for level in self.levels:
+            of_fixed, of_moving = fixed.pop(), moving.pop()
+            size = of_fixed.shape[2:]
+            if there is not None:
+                there = resize_field(there, size)
+                back = None if back is None else resize_field(back, size)
+                of_moving = warp(of_moving, there, outside="border")
+            context, missing = _applied(level, of_fixed, of_moving, context)
+            step = self._step(missing)
+            if both:
+                undo = self._step(-missing)
+                back = undo if back is None else compose(undo, back)
+            there = step if there is None else compose(there, step)
+        assert there is not None
+        size = x.shape[2:]
+        return RegistrationOutput(resize_field(there, size), there, None if back is None else resize_field(back, size))
+
+    def _maps(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Maps of the fixed and of the moving image, finest first, made in one batch."""
+        seen, maps = torch.cat(x.chunk(2, dim=1)), []
+        for stage in self.encoder.stages:
+            seen = _applied(stage, seen)
+            maps.append(seen.chunk(2))
+        return [fixed for fixed, _ in maps], [moving for _, moving in maps]
+
+    def _step(self, missing: Tensor) -> Tensor:
+        return integrate_velocity(missing, squarings=self.squarings) if self.diffeomorphic else missing
+
+
+class _Level(nn.Module):
+    """Maps of the fixed and the warped moving image, and the context of the level below → context, missing field."""
+
+    def __init__(self, dim: Dim, width: int, *, below: int, blocks: int, norm: str) -> None:
+        super().__init__()
+        kernel = (3,) * dim
+        widths = [2 * width + below, *[width] * blocks]
+        self.blocks = nn.Sequential(
+            *(LeakyConvolution(widths[index], width, kernel, norm=norm) for index in range(blocks))
+        )
+        self.head = FieldHead(dim, width)
+
+    def forward(self, fixed: Tensor, moving: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return features ``(B, width, *grid)`` and the missing field ``(B, D, *grid)``."""
+        seen = [fixed, moving.to(fixed.dtype)]
+        if context is not None:
+            seen.append(F.interpolate(context, fixed.shape[2:], mode="nearest"))
+        context = self.blocks(torch.cat(seen, dim=1))
+        return context, self.head(context)
+
+
+def _applied(block: nn.Module, first: Tensor, *others: Tensor | None) -> Any:
+    """``block`` of its inputs, in full precision where they are tiny.
+
+    On CPUs the bfloat16 gradient of a kernel is garbage, even infinite, over a map two voxels thick (torch 2.13,
+    oneDNN); a map so small takes no time in float32.
+    """
+    kind = first.device.type
+    if first.shape[2] > TINY or not torch.is_autocast_enabled(kind):
+        return block(first, *others)
+    with torch.autocast(kind, enabled=False):
+        return block(first.float(), *(None if other is None else other.float() for other in others))
+
+
+def _encoder(plan: NetworkPlan, channels: int, norm: str) -> Encoder:
+    widths: Sequence[int] = (channels, *plan.features)
+    stages = []
+    for stage, (kernel, stride) in enumerate(zip(plan.kernels, plan.strides, strict=True)):
+        width = widths[stage + 1]
+        more = (LeakyConvolution(width, width, kernel, norm=norm) for _ in range(plan.blocks[stage]))
+        stages.append(nn.Sequential(LeakyConvolution(widths[stage], width, kernel, stride, norm=norm), *more))
+    return Encoder(stages, channels=plan.features, strides=plan.strides)
+
+
+def pyramid_topology(plan: NetworkPlan) -> NetworkPlan:
+    """Five levels from half the resolution to a thirty-second; of a planner's stages those that stride."""
+    return topology(plan, widths=WIDTHS)
