@@ -35,7 +35,7 @@ def coarsen(image: GridImage, spacing_mm: float) -> GridImage:
 
 
 def spacing_of_voxels(image: GridImage, voxels: int) -> float:
-    """Return the spacing in mm at which :func:`coarsen` leaves about so many voxels; the smallest edge if it has less."""
+    """Return the spacing in mm at which :func:`coarsen` leaves at most so many voxels, at least the smallest edge."""
     spacing = min(image.spacing_mm)
 
     def left() -> float:

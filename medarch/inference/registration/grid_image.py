@@ -48,5 +48,5 @@ def voxel_map(fixed: GridImage, moving: GridImage, world: Tensor) -> Tensor:
         moving: image of the moving grid.
         world: ``(D + 1, D + 1)`` float64, millimetres → millimetres.
     """
-    matrix = torch.linalg.solve(moving.matrix, world @ fixed.matrix)
+    matrix: Tensor = torch.linalg.solve(moving.matrix, world @ fixed.matrix)
     return matrix[None, : fixed.dim].float().to(fixed.values.device)

@@ -111,7 +111,7 @@ def _improve(
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    before = float(optimiser.step(closure))  # type: ignore[arg-type]
+    before = float(optimiser.step(closure).detach())  # type: ignore[no-untyped-call, arg-type]
     with torch.no_grad():
         after = float(loss(parameters))
         if not after < before - GAIN:

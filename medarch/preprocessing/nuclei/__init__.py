@@ -1,0 +1,1 @@
+"""Images of nuclei, as training and prediction see them."""

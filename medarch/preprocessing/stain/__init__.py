@@ -1,0 +1,1 @@
+"""Stains of histology: their colours, and bringing one slide's to those of another."""
