@@ -22,12 +22,14 @@ class Case(Record):
     label: Path | None = None
     classes: tuple[str, ...] | None = None
     """Classes of the whole case; None where they are not known, or where the task is another."""
+    types: Path | None = None
+    """Of nuclei: the type map, where types do not lie in the file of :attr:`label`."""
     patient: str | None = None
     """Whose images these are, if several cases may be of one patient."""
 
     def files(self) -> tuple[Path, ...]:
         """Every file of the case."""
-        return self.images + ((self.label,) if self.label else ())
+        return self.images + tuple(path for path in (self.label, self.types) if path)
 
 
 class Split(Record):
@@ -44,13 +46,15 @@ class Dataset(Record):
     name: str
     task: TaskName = "segmentation"
     root: Path
-    layout: Literal["nnunet", "msd", "manifest", "classes"]
+    layout: Literal["nnunet", "msd", "manifest", "classes", "nuclei"]
     channels: tuple[str, ...]
     """Channel names in file order; the name decides the normalisation (``CT``, ``noNorm``, anything else = z-score)."""
     labels: LabelScheme
     """What label maps hold; background alone where cases have classes instead."""
     classes: ClassScheme | None = None
     """What a classification tells apart; None for other tasks."""
+    mpp: float | None = None
+    """Micrometres a pixel, of nuclei in histology; None for other tasks."""
     cases: tuple[Case, ...]
     """Cases with a label, sorted by id."""
     test_cases: tuple[Case, ...] = ()
@@ -80,6 +84,8 @@ class Dataset(Record):
         digest.update(repr((self.channels, self.num_training)).encode())
         if self.classes is not None:
             digest.update((self.classes.sha256() + repr([case.classes for case in self.cases])).encode())
+        if self.mpp is not None:
+            digest.update(repr(self.mpp).encode())
         for case in self.cases:
             digest.update(case_sha256(case).encode())
         return digest.hexdigest()

@@ -13,6 +13,7 @@ from medarch.io.read_classes_layout import read_classes_layout
 from medarch.io.read_manifest import read_manifest
 from medarch.io.read_msd_layout import read_msd_layout
 from medarch.io.read_nnunet_layout import read_nnunet_layout
+from medarch.io.read_nuclei_layout import read_nuclei_layout
 
 _FORMS = "a folder with dataset.json (nnU-Net v2 or MSD layout, or a classification), or a manifest .csv or .json"
 
@@ -53,6 +54,8 @@ def _from_json(path: Path) -> Inventory:
     meta = load_json(path)
     if isinstance(meta, Mapping) and meta.get("task") == "classification":
         return read_classes_layout(path.parent, meta)
+    if isinstance(meta, Mapping) and meta.get("task") == "nuclei":
+        return read_nuclei_layout(path.parent, meta)
     if isinstance(meta, Mapping) and "cases" not in meta:
         if "training" in meta:
             return read_msd_layout(path.parent, meta)
