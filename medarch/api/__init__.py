@@ -10,6 +10,7 @@ from medarch.api.estimate_prediction import estimate_prediction
 from medarch.api.evaluate import evaluate
 from medarch.api.export import export
 from medarch.api.find_model import find_model
+from medarch.api.import_hovernet import import_hovernet
 from medarch.api.import_model import import_model
 from medarch.api.import_preprocessed import import_preprocessed
 from medarch.api.list_networks import list_networks
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate",
     "export",
     "find_model",
+    "import_hovernet",
     "import_model",
     "import_preprocessed",
     "list_networks",

@@ -15,10 +15,11 @@ def find_model(path: Path) -> Path:
     """Return the model folder meant by a model, configuration or plan folder; the first of a ``selection.json``."""
     if path.name == SELECTION and path.is_file():
         return path.parent / Selection.load(path).winner[0] / "model"
-    if (path / "model.json").exists():
-        return path
-    if (path / "model" / "model.json").exists():
-        return path / "model"
+    for name in ("model.json", "nuclei.json"):
+        if (path / name).exists():
+            return path
+        if (path / "model" / name).exists():
+            return path / "model"
     if (path / "plan.json").exists():
         return path / Plan.load(path / "plan.json").default / "model"
     return path

@@ -36,10 +36,16 @@ def predict(
     postprocess: bool = True,
     previous_stage_predictions: Path | None = None,
     keep_previous_stage: bool = False,
+    mpp: float | None = None,
+    chunk: int | None = None,
+    workers: int | None = None,
+    tissue: bool = True,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> Prediction:
     """Predict a file, a folder or a manifest; see :func:`medarch.inference.predict_cases.predict_cases`.
+
+    With a model of nuclei: slides, see :func:`medarch.inference.nuclei.predict_slides.predict_slides`.
 
     Args:
         model: model folder, the plan folder it lies in, or a ``selection.json`` (one model or an ensemble).
@@ -62,6 +68,10 @@ def predict(
         previous_stage_predictions: folder of finished label maps of a cascade's earlier stage, named like the cases;
             default: predict them with the model's own earlier stage.
         keep_previous_stage: write what the earlier stage says into ``output/previous_stage``.
+        mpp: slides: micrometres a level-0 pixel, instead of what the files state.
+        chunk: slides: side of a chunk of post-processing in pixels; no output depends on it.
+        workers: slides: processes of post-processing; no output depends on them.
+        tissue: slides: look only where there is tissue.
         restart: predict every case again.
         progress: called with cases done and all.
     """
@@ -82,6 +92,16 @@ def predict(
             fix="leave one away",
         )
     folder = find_model(model)
+    if (folder / "nuclei.json").is_file():
+        from medarch.api.predict_slides import predict_slides
+        from medarch.inference.nuclei.slide_options import SlideOptions
+
+        _refuse("a model of nuclei", folds=folds, mirror=mirror, step=step, fast=fast, roi=roi, body=body,
+                probabilities=probabilities, previous_stage_predictions=previous_stage_predictions)  # fmt: skip
+        slides = SlideOptions.chosen(mpp=mpp, chunk=chunk, workers=workers, tissue=tissue, restart=restart)
+        return predict_slides(folder, source, output, options=slides, device=device, precision=precision,
+                              progress=progress)  # fmt: skip
+    _refuse("a model of volumes", mpp=mpp, chunk=chunk, workers=workers, tissue=not tissue)
     # Inputs first: a wrong path is told before torch has loaded the weights.
     plan = Plan.load(folder / "plan.json")
     cases = find_inputs(source, channels=len(plan.channels))
@@ -116,6 +136,16 @@ def predict(
         here = detect_device(device)
         loaded = fit_engines(loaded, cases, output, options=options, device=here, precision=precision)
     return predict_cases(loaded, cases, output, options=options, previous=previous, progress=progress)
+
+
+def _refuse(model: str, **chosen: object) -> None:
+    """Say no to options that would have no effect."""
+    given = [name for name, value in chosen.items() if value not in (None, False)]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} with {model}", expected="options that it knows", found=", ".join(given),
+            fix="leave them away",
+        )  # fmt: skip
 
 
 def _masks(roi: Path, cases: Sequence[Case]) -> dict[str, Path]:

@@ -69,6 +69,14 @@ def predict(
     keep_previous_stage: Annotated[
         bool, typer.Option("--keep-previous-stage", help="A cascade: also write what its earlier stage says.")
     ] = False,
+    mpp: Annotated[
+        float | None, typer.Option(help="Slides: micrometres a pixel, where the file does not state it.")
+    ] = None,
+    chunk: Annotated[
+        int | None, typer.Option(help="Slides: side of a chunk of post-processing, pixels; changes no output.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Slides: processes of post-processing; change no output.")] = None,
+    tissue: Annotated[bool, typer.Option("--tissue/--everywhere", help="Slides: look only where tissue is.")] = True,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Probe one case, print what each will cost in time and memory, stop.")
@@ -108,6 +116,10 @@ def predict(
                 postprocess=postprocess,
                 previous_stage_predictions=previous_stage_predictions,
                 keep_previous_stage=keep_previous_stage,
+                mpp=mpp,
+                chunk=chunk,
+                workers=workers,
+                tissue=tissue,
                 restart=restart,
                 progress=progress,
             )

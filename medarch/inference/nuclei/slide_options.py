@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
+from medarch.core.parallel import cpu_count
 from medarch.inference.nuclei.find_nuclei import CHUNK
 
 
@@ -23,3 +25,10 @@ class SlideOptions:
     """Slide reader, see :data:`~medarch.io.slides.open_slide.READERS`."""
     restart: bool = False
     """Do every slide again, whatever the output folder holds."""
+
+    @classmethod
+    def chosen(cls, *, mpp: float | None, chunk: int | None, workers: int | None, tissue: bool, restart: bool) -> Self:
+        """With defaults for what is None: chunks of :data:`CHUNK`, one process for every four cores."""
+        if workers is None:
+            workers = max(cpu_count() // 4, 1)
+        return cls(mpp=mpp, chunk=chunk or CHUNK, workers=workers, tissue=tissue, restart=restart)
