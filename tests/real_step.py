@@ -27,7 +27,7 @@ def real_step(plan, configuration, device="cpu"):
     started = time.perf_counter()
     offloaded = offload_activations() if training.offload_activations else torch.enable_grad()
     with autocast_as_planned(training.precision, device), offloaded:
-        loss = task.loss(network(image), task.target(label))
+        loss = task.loss(network(image), task.target(label, image))
     loss.backward()
     optimizer.step()
     loss.item()

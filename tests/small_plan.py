@@ -35,6 +35,21 @@ def small_classifier(*, dim=3, heads=3, in_channels=1):
     )
 
 
+def small_registration(*, dim=3, in_channels=1):
+    """A pyramid of two narrow levels."""
+    return NetworkPlan(
+        architecture="pyramid",
+        dim=dim,
+        in_channels=2 * in_channels,
+        heads=dim,
+        features=(4, 4),
+        strides=((2,) * dim,) * 2,
+        kernels=((3,) * dim,) * 2,
+        blocks=(1, 1),
+        deep_supervision=False,
+    )
+
+
 def small_plan(
     labels=None,
     *,
@@ -47,9 +62,15 @@ def small_plan(
     orientation="RAS",
     spacing_mm=(2.0, 1.5, 1.5),
     classes=None,
+    registration=None,
 ):
-    """A plan with one configuration, ``small``; with ``classes`` of a classifier."""
+    """A plan with one configuration, ``small``; with ``classes`` of a classifier, with ``registration`` of pairs."""
     scheme = LabelScheme(labels=labels or LABELS, regions_class_order=regions_class_order)
+    network = small_network(architecture, dim=dim, heads=scheme.heads, in_channels=channels)
+    if classes is not None:
+        network = small_classifier(dim=dim, heads=len(classes.names), in_channels=channels)
+    if registration is not None:
+        network = small_registration(dim=dim, in_channels=channels)
     configuration = Configuration(
         name="small",
         patch_voxels=(8, 16, 16) if dim == 3 else (16, 16),
@@ -62,9 +83,8 @@ def small_plan(
             spacing_mm=spacing_mm,
             normalisation=(ChannelNormalisation(scheme="zscore"),) * channels,
         ),
-        network=small_network(architecture, dim=dim, heads=scheme.heads, in_channels=channels)
-        if classes is None
-        else small_classifier(dim=dim, heads=len(classes.names), in_channels=channels),
+        network=network,
+        registration=registration,
         training=TrainingPlan(epochs=2, iterations_per_epoch=2, validation_iterations=1),
     )
     return Plan(

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.evaluate_classification import evaluate_classification, is_classification
+from medarch.api.evaluate_registration import evaluate_registration, is_registration
 from medarch.api.find_labels import find_labels
 from medarch.api.progress import Progress
 
 if TYPE_CHECKING:
     from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import EmptyPolicy, Evaluation
+    from medarch.core.registration_evaluation import RegistrationEvaluation
 
 
 def evaluate(
@@ -24,12 +26,13 @@ def evaluate(
     workers: int | None = None,
     output: Path | None = None,
     progress: Progress | None = None,
-) -> Evaluation | ClassificationEvaluation:
+) -> Evaluation | ClassificationEvaluation | RegistrationEvaluation:
     """Measure a folder of predictions against a folder of references; write ``evaluation.json`` and ``evaluation.csv``.
 
     Args:
         predictions: folder of label maps.
-        references: folder of label maps of the same names; of a classification the dataset, or a table of labels.
+        references: folder of label maps of the same names; of a classification the dataset, or a table of labels; of a
+            registration the dataset, or a folder of label maps of its cases.
         dataset: a dataset (or its dataset.json record, or a plan.json) that names the labels; default the plan of the
             model that made the predictions.
         nsd_tolerance_mm: tolerance of the normalised surface distance.
@@ -38,6 +41,16 @@ def evaluate(
         output: where to write; default the predictions' folder.
         progress: called with cases done and all.
     """
+    if is_registration(predictions):
+        return evaluate_registration(
+            predictions,
+            references,
+            dataset=dataset,
+            nsd_tolerance_mm=nsd_tolerance_mm,
+            workers=workers,
+            output=output,
+            progress=progress,
+        )
     if is_classification(predictions):
         return evaluate_classification(predictions, references, dataset=dataset, output=output)
     from medarch.evaluation.evaluate import evaluate as measure

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medarch.api.progress import Progress
+from medarch.core.dataset import TaskName
 from medarch.core.errors import UsageError
 from medarch.core.plan import Plan
 from medarch.core.workspace import Workspace
@@ -19,6 +20,7 @@ def plan(
     workspace: Path,
     *,
     preset: str = "auto",
+    task: TaskName | None = None,
     name: str | None = None,
     device: str = "auto",
     memory_gb: float | None = None,
@@ -38,6 +40,8 @@ def plan(
         source: dataset folder (nnU-Net or MSD layout) or manifest file.
         workspace: where runs lie; the plan goes to ``workspace/DATASET/NAME/plan.json``.
         preset: ``auto``, or one of nnU-Net's planners.
+        task: what to plan for, where the dataset can serve several: ``registration`` of the images of a segmentation
+            dataset; default what the dataset says.
         name: of the plan; default the preset.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps`` (``auto`` preset).
         memory_gb: what training may use; default what the device has free, or the preset's own budget.
@@ -69,7 +73,7 @@ def plan(
     if as_format not in (None, "nnunet"):
         raise UsageError(f"plans are not written as {as_format!r}", expected="nnunet", found=str(as_format))
     network = asked_network(changes)
-    dataset = read_dataset(source, waive=waive)
+    dataset = read_dataset(source, waive=waive, task=task)
     room = Workspace(workspace, dataset.name)
     fingerprint = extract_fingerprint(
         dataset, cache=room.folder / "fingerprint_cases", workers=workers, progress=progress

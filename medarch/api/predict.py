@@ -10,6 +10,7 @@ from medarch.api.classify import classify
 from medarch.api.find_model import find_model
 from medarch.api.load_models import load_models
 from medarch.api.progress import Progress
+from medarch.api.register_with_model import register_with_model
 from medarch.core.dataset import Case
 from medarch.core.errors import UsageError
 from medarch.core.plan import Plan
@@ -49,7 +50,8 @@ def predict(
 
     Args:
         model: model folder, the plan folder it lies in, or a ``selection.json`` (one model or an ensemble).
-        source: file, folder or manifest.
+        source: file, folder or manifest; of a registration a table of pairs, or a dataset, see
+            :func:`medarch.io.find_pairs.find_pairs`.
         output: folder.
         folds: which to average; default all trained, or those of the selection.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -104,6 +106,13 @@ def predict(
     _refuse("a model of volumes", mpp=mpp, chunk=chunk, workers=workers, tissue=not tissue)
     # Inputs first: a wrong path is told before torch has loaded the weights.
     plan = Plan.load(folder / "plan.json")
+    if plan.task == "registration":
+        from medarch.io.find_pairs import find_pairs
+
+        pairs = find_pairs(source, channels=len(plan.channels))
+        return register_with_model(
+            folder, pairs, output, folds=folds, device=device, restart=restart, progress=progress
+        )
     cases = find_inputs(source, channels=len(plan.channels))
     if plan.classes is not None:
         return classify(folder, cases, output, folds=folds, device=device, mirror=mirror is not False, restart=restart,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medarch.api.environment import environment
 from medarch.api.plan_folder import PlanFolder
+from medarch.api.registered_pair import registered_pair
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import Evaluation
@@ -33,7 +34,9 @@ def report(
     from medarch.core.evaluation import Evaluation
     from medarch.core.load_evaluation import load_evaluation
     from medarch.core.prediction import Prediction
+    from medarch.core.registration_evaluation import RegistrationEvaluation
     from medarch.reporting.classification.write_classification_report import write_classification_report
+    from medarch.reporting.registration.write_registration_report import write_registration_report
     from medarch.reporting.write_report import write_report
 
     home = PlanFolder.load(plan_folder)
@@ -44,6 +47,17 @@ def report(
     evaluation = load_evaluation(shown / "evaluation.json") if has_scores else None
     has_cases = (shown / "predictions.json").exists()
     rows = Prediction.load(shown / "predictions.json").cases if has_cases else ()
+    if home.plan.task == "registration":
+        return write_registration_report(
+            target or home.room.folder / "report.html",
+            plan=home.plan,
+            fingerprint=home.fingerprint(),
+            configuration=chosen.name,
+            training_log=run / "log.csv" if (run / "log.csv").exists() else None,
+            evaluation=evaluation if isinstance(evaluation, RegistrationEvaluation) else None,
+            pairs=[registered_pair(row, {case.id: case for case in home.dataset.cases}) for row in rows],
+            environment=environment(),
+        )
     if home.plan.classes is not None:
         return write_classification_report(
             target or home.room.folder / "report.html",

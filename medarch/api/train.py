@@ -13,11 +13,14 @@ from medarch.api.plan_folder import PlanFolder
 from medarch.api.preprocess import preprocess
 from medarch.api.progress import Progress
 from medarch.api.validate_fold import previous_stage_maps, validate_fold
+from medarch.core.dataset import Split
+from medarch.core.pairing import Pairing
 from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
     from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import Evaluation
+    from medarch.core.registration_evaluation import RegistrationEvaluation
     from medarch.preprocessing.case_store import CaseStore
     from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
     from medarch.preprocessing.previous_labels import PreviousLabels
@@ -29,7 +32,7 @@ class TrainingResult:
 
     folder: Path
     model: Path
-    evaluation: Evaluation | ClassificationEvaluation | None
+    evaluation: Evaluation | ClassificationEvaluation | RegistrationEvaluation | None
 
 
 def train(
@@ -83,7 +86,7 @@ def train(
     store = preprocess(
         home.folder,
         configuration=chosen.name,
-        cases=sorted({*split.train, *split.val}),
+        cases=sorted({*split.train, *split.val, *((home.dataset.atlas,) if home.dataset.atlas else ())}),
         workers=workers,
         progress=progress,
     )
@@ -95,7 +98,7 @@ def train(
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
     maps = previous_stage_maps(home, chosen, fold)
     previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
-    run = Fold(folder, split.train, split.val, previous, _targets(home), pretrained)
+    run = Fold(folder, split.train, split.val, previous, _targets(home), pretrained, _pairs(home, split))
     expected = _expected_bytes(used, kind)
     train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart, expected_bytes=expected)
     from medarch.reporting.draw_curves import draw_curves
@@ -136,6 +139,13 @@ def _targets(home: PlanFolder) -> dict[str, tuple[int, ...]]:
     if scheme is None:
         return {}
     return {case.id: scheme.indicator(case.classes or ()) for case in home.dataset.cases}
+
+
+def _pairs(home: PlanFolder, split: Split) -> dict[str, Pairing]:
+    """Of a registration, the pairs of both sides."""
+    if home.plan.task != "registration":
+        return {}
+    return {"train": Pairing(home.dataset, split.train), "val": Pairing(home.dataset, split.val)}
 
 
 def _prepare_previous(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.progress import Progress
 from medarch.api.validate_classifier import validate_classifier
+from medarch.api.validate_registration import validate_registration
 from medarch.core.plan import Configuration
 
 if TYPE_CHECKING:
     from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import Evaluation
+    from medarch.core.registration_evaluation import RegistrationEvaluation
     from medarch.preprocessing.case_store import CaseStore
     from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
 
@@ -27,7 +29,7 @@ def validate_fold(
     probabilities: bool,
     workers: int | None,
     progress: Progress | None = None,
-) -> Evaluation | ClassificationEvaluation:
+) -> Evaluation | ClassificationEvaluation | RegistrationEvaluation:
     """Predict and measure the validation cases of a trained fold, without postprocessing.
 
     Args:
@@ -41,6 +43,8 @@ def validate_fold(
         workers: processes for measuring.
         progress: of predicting.
     """
+    if home.plan.task == "registration":
+        return validate_registration(home, chosen, fold, store=store, device=device, workers=workers, progress=progress)
     if home.plan.classes is not None:
         return validate_classifier(
             home, chosen, fold, classes=home.plan.classes, store=store, device=device, progress=progress

@@ -16,7 +16,8 @@ def evaluate(
     references: Annotated[
         Path,
         typer.Argument(
-            help="Folder of reference label maps of the same names; of a classification the dataset or labels.csv.",
+            help="Folder of reference label maps of the same names; of a classification the dataset or labels.csv; "
+            "of a registration the dataset, or a folder of label maps by case.",
             show_default=False,
         ),
     ],
@@ -38,12 +39,14 @@ def evaluate(
 ) -> None:
     """Measure predictions: DSC, NSD, HD95, ASSD and volume error with confidence intervals, per case and class.
 
-    Of a classification: AUROC, AUPRC, accuracy, balanced accuracy, F1, calibration and the confusion matrix.
+    Of a classification: AUROC, AUPRC, accuracy, balanced accuracy, F1, calibration and the confusion matrix. Of a
+    registration: DSC and HD95 before and after, landmarks, folds, smoothness and time.
     """
     if empty_policy not in ("medarch", "nnunet"):
         raise typer.BadParameter("--empty-policy is medarch or nnunet")
     with errors_told(as_json=json, verbose=verbose):
         from medarch import api
+        from medarch.core.registration_evaluation import RegistrationEvaluation
         from medarch.evaluation.format_evaluation import format_evaluation
 
         with progress_bar("evaluate") as progress:
@@ -61,5 +64,6 @@ def evaluate(
             say_json(result.model_dump(mode="json"))
         else:
             typer.echo(format_evaluation(result))
-        if any(row.status == "failed" for row in result.rows):
+        rows = result.pairs if isinstance(result, RegistrationEvaluation) else result.rows
+        if any(row.status == "failed" for row in rows):
             raise typer.Exit(SOME_FAILED)

@@ -23,6 +23,9 @@ def plan(
         str,
         typer.Option("--preset", "-p", help="auto (this device, your time), nnunet, resenc-m, resenc-l or resenc-xl."),
     ] = "auto",
+    task: Annotated[
+        str | None, typer.Option(help="registration: bring the dataset's images together; default what it says.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the plan; default the preset.")] = None,
     device: DeviceName = "auto",
     memory: Annotated[
@@ -54,6 +57,8 @@ def plan(
     verbose: Verbose = False,
 ) -> None:
     """Take the dataset's fingerprint and decide patch, network, batch and schedule, each with its reason."""
+    if task not in (None, "registration"):
+        raise typer.BadParameter("--task is registration, or left out")
     with errors_told(as_json=json, verbose=verbose):
         from medarch import api
 
@@ -62,6 +67,7 @@ def plan(
                 dataset,
                 workspace,
                 preset=preset,
+                task=task,  # type: ignore[arg-type]
                 name=name,
                 device=device,
                 memory_gb=memory,

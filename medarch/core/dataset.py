@@ -26,10 +26,19 @@ class Case(Record):
     """Of nuclei: the type map, where types do not lie in the file of :attr:`label`."""
     patient: str | None = None
     """Whose images these are, if several cases may be of one patient."""
+    landmarks: Path | None = None
+    """Registration: points with names, each the same place in every case that has it."""
 
     def files(self) -> tuple[Path, ...]:
         """Every file of the case."""
         return self.images + tuple(path for path in (self.label, self.types) if path)
+
+
+class Pair(Record):
+    """Two cases to bring together: the moving one is warped onto the fixed one's grid."""
+
+    fixed: str
+    moving: str
 
 
 class Split(Record):
@@ -55,6 +64,10 @@ class Dataset(Record):
     """What a classification tells apart; None for other tasks."""
     mpp: float | None = None
     """Micrometres a pixel, of nuclei in histology; None for other tasks."""
+    pairs: tuple[Pair, ...] | None = None
+    """Registration: which cases belong together; None: any two."""
+    atlas: str | None = None
+    """Registration: the case that every other one is registered to; it may be trained with and tested on."""
     cases: tuple[Case, ...]
     """Cases with a label, sorted by id."""
     test_cases: tuple[Case, ...] = ()
@@ -86,6 +99,8 @@ class Dataset(Record):
             digest.update((self.classes.sha256() + repr([case.classes for case in self.cases])).encode())
         if self.mpp is not None:
             digest.update(repr(self.mpp).encode())
+        if self.pairs is not None or self.atlas is not None:
+            digest.update(repr((self.pairs, self.atlas)).encode())
         for case in self.cases:
             digest.update(case_sha256(case).encode())
         return digest.hexdigest()

@@ -39,6 +39,24 @@ class CaseFingerprint(Record):
     """Hash of the bytes of every file of the case."""
 
 
+class PairStatistics(Record):
+    """How the images of a registration lie to each other, from a spread of its pairs."""
+
+    pairs: int
+    """Measured."""
+    of: Literal["labels", "brightness"]
+    """What was compared: label maps, or, without them, the voxels above the image's mean."""
+    one_grid: bool
+    """Whether every image lies on one grid."""
+    overlap_world: float
+    """Mean Dice with points of the world on each other."""
+    overlap_centres: float
+    """Mean Dice with the centres of the images on each other."""
+    range_world_mm: float
+    """95th percentile of how far the faces of a structure's box lie apart: what a field has to reach."""
+    range_centres_mm: float
+
+
 class Fingerprint(Record):
     """The second record of the data flow."""
 
@@ -53,3 +71,5 @@ class Fingerprint(Record):
     """What nnU-Net's planner multiplies with: ``numTraining`` of dataset.json, else the number of cases."""
     class_counts: dict[str, int] = {}
     """Cases of each class, for a classification."""
+    pairs: PairStatistics | None = None
+    """For a registration."""

@@ -151,6 +151,28 @@ class InferencePlan(Record):
     mirror_axes: tuple[int, ...] = (0, 1, 2)
 
 
+class RegistrationPlan(Record):
+    """What a registration is trained to do, and from where it starts."""
+
+    alignment: Literal["world", "centres"] = "centres"
+    """What lies on what before the network: points of one place in the world, or the centres of the images."""
+    similarity: Literal["lncc", "mse", "nmi", "mind"] = "lncc"
+    window: int = 5
+    """Side of the local correlation's window, in voxels."""
+    smoothness: Literal["diffusion", "bending"] = "diffusion"
+    smoothness_weight: float = 1.0
+    jacobian_weight: float = 0.0
+    """Of folds, see ``tasks/registration/jacobian_penalty.py``."""
+    inverse_consistency_weight: float = 0.0
+    """Of round trips that miss, in mm²; for networks that give the way back."""
+    bidirectional: bool = False
+    """Compare the pair in both directions, for networks that give the way back."""
+    label_weight: float = 0.0
+    """Of the labels' Dice, for pairs that have labels."""
+    label_stride: int = 1
+    """Labels are compared at so many times the spacing."""
+
+
 class Estimate(Record):
     """What the planner expects of one training step."""
 
@@ -174,6 +196,8 @@ class Configuration(Record):
     network: NetworkPlan
     training: TrainingPlan = TrainingPlan()
     inference: InferencePlan = InferencePlan()
+    registration: RegistrationPlan | None = None
+    """None for other tasks."""
     previous_stage: str | None = None
     next_stage: str | None = None
     estimate: Estimate | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from medarch.core.geometry import Row
+from medarch.core.pair_input import PairInput
 from medarch.core.record import Record
 
 CaseStatus = Literal["done", "failed", "skipped"]
@@ -30,6 +32,14 @@ class CasePrediction(Record):
     """Slides: nuclei of each class in the output."""
     saliency: Path | None = None
     """Classification: where the network looked, 0 to 255 on the image's grid; the same file as ``output``."""
+    field: Path | None = None
+    """Registration: the displacement field on the fixed image's grid; ``output`` is the warped moving image."""
+    labels: Path | None = None
+    """Registration: the moving image's label map, warped; None if it has none."""
+    pair: PairInput | None = None
+    """Registration: what was registered."""
+    start: tuple[Row, Row, Row, Row] | None = None
+    """Registration: the affine it started from, RAS+ millimetres of the fixed to those of the moving image."""
     error: str | None = None
 
 

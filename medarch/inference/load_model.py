@@ -21,7 +21,7 @@ from medarch.inference.linear_head import LinearHead
 from medarch.inference.load_network import load_network
 from medarch.inference.model_folder import ModelInfo, read_model_folder, weights_name
 from medarch.tasks.create_task import create_task
-from medarch.tasks.task import Task
+from medarch.tasks.deciding_task import DecidingTask
 
 PREVIOUS_STAGE = "previous_stage"
 """Where a cascade's earlier stage lies in its model folder: a complete model folder of its own."""
@@ -36,7 +36,7 @@ class Model:
     sha256: str
     plan: Plan
     configuration: Configuration
-    task: Task
+    task: DecidingTask
     networks: tuple[nn.Module, ...]
     """As the files hold them: float32, on the CPU, in evaluation mode."""
     engines: tuple[Engine, ...]
@@ -96,6 +96,8 @@ def load_model(
     contents = read_model_folder(folder, folds)
     info, plan, configuration, chosen = contents.info, contents.plan, contents.configuration, contents.folds
     task = create_task(plan, configuration)
+    if not isinstance(task, DecidingTask):
+        raise ModelError(f"{folder} decides no labels", expected="a segmentation", found=plan.task)
     target = torch.device(device)
     name = _engine_name(engine, precision, info.precision if device == "cpu" else "auto", target)
     digest = hashlib.sha256(plan.sha256().encode())

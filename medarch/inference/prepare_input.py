@@ -11,6 +11,7 @@ from medarch.inference.load_classifier import ClassifierModel
 from medarch.inference.load_model import Model
 from medarch.inference.previous_stage import PreviousStage
 from medarch.inference.region import Region
+from medarch.inference.registration.load_registration import RegistrationModel
 from medarch.inference.resample_on import resample_on
 from medarch.io.read_case import read_case
 from medarch.io.suffix import is_volume_file
@@ -31,7 +32,7 @@ class NetworkInput:
 
 
 def prepare_input(
-    model: Model | ClassifierModel,
+    model: Model | ClassifierModel | RegistrationModel,
     case: Case,
     *,
     store: CaseStore | None = None,
@@ -72,7 +73,7 @@ def prepare_input(
 
 
 def _stored(
-    model: Model | ClassifierModel, case: Case, store: CaseStore, previous: PreviousStage | None
+    model: Model | ClassifierModel | RegistrationModel, case: Case, store: CaseStore, previous: PreviousStage | None
 ) -> PreparedArrays | None:
     """Return a case as it lies in the store, or None if the network would see something else there.
 

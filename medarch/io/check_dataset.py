@@ -38,7 +38,8 @@ def check_dataset(
     inventory = take_inventory(source)
     dataset = inventory.dataset
     cases = dataset.cases + dataset.test_cases
-    training = {case.id for case in dataset.cases if case.classes is None}
+    needs_none = dataset.task == "registration"
+    training = {case.id for case in dataset.cases if case.classes is None and not needs_none}
     items = [CaseToExamine(case, len(dataset.channels), dataset.labels, case.id in training) for case in cases]
     facts: dict[str, CaseFacts] = {}
     examine = examine_nuclei if dataset.task == "nuclei" else examine_case

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from medarch.core.check import make_finding
+from medarch.core.dataset import TaskName
 from medarch.core.errors import DatasetError
+from medarch.io.add_pairs import add_pairs, without_labels
 from medarch.io.dataset_json import load_json
 from medarch.io.inventory import Inventory
 from medarch.io.read_classes_layout import read_classes_layout
@@ -18,7 +22,7 @@ from medarch.io.read_nuclei_layout import read_nuclei_layout
 _FORMS = "a folder with dataset.json (nnU-Net v2 or MSD layout, or a classification), or a manifest .csv or .json"
 
 
-def take_inventory(path: Path) -> Inventory:
+def take_inventory(path: Path, *, task: TaskName | None = None) -> Inventory:
     """List every case of a dataset, complete or not; see :func:`medarch.io.read_dataset.read_dataset`.
 
     Raises:
@@ -38,8 +42,10 @@ def take_inventory(path: Path) -> Inventory:
         )
     if path.suffix.lower() == ".csv":
         inventory = read_manifest(path)
+        if task == "registration":
+            inventory = _to_register(inventory, {})
     elif path.suffix.lower() == ".json":
-        inventory = _from_json(path)
+        inventory = _from_json(path, task)
     else:
         raise DatasetError(f"{path} is no dataset", expected=_FORMS, found=path.name, fix="check the path")
     stated, counted = inventory.dataset.num_training, len(inventory.dataset.cases)
@@ -50,8 +56,22 @@ def take_inventory(path: Path) -> Inventory:
     return inventory
 
 
-def _from_json(path: Path) -> Inventory:
+def _from_json(path: Path, task: TaskName | None) -> Inventory:
     meta = load_json(path)
+    if isinstance(meta, Mapping) and "registration" in (task, meta.get("task")):
+        inventory = _of_images(path, {"labels": without_labels().labels, **meta})
+        return _to_register(inventory, meta)
+    return _of_images(path, meta)
+
+
+def _to_register(inventory: Inventory, meta: Mapping[str, Any]) -> Inventory:
+    dataset = add_pairs(inventory.dataset, meta)
+    if meta.get("task") != "registration":  # of another task, whose runs lie under its own name
+        dataset = dataset.model_copy(update={"name": f"{dataset.name}_registration"})
+    return replace(inventory, dataset=dataset)
+
+
+def _of_images(path: Path, meta: Any) -> Inventory:
     if isinstance(meta, Mapping) and meta.get("task") == "classification":
         return read_classes_layout(path.parent, meta)
     if isinstance(meta, Mapping) and meta.get("task") == "nuclei":

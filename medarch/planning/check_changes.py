@@ -21,7 +21,7 @@ def check_changes(before: Plan, after: Plan) -> Plan:
     for name, configuration in after.configurations.items():
         found = configuration
         if _cost(found) != _cost(before.configurations[name]):
-            _require_fit(found, any_size=after.classes is not None)
+            _require_fit(found, any_size=after.task in ("classification", "registration"))
             if found.estimate is not None and after.device is not None:
                 found = found.model_copy(update={"estimate": _estimate(after, found, after.device.kind)})
         configurations[name] = found
@@ -43,7 +43,7 @@ def _cost(configuration: Configuration) -> tuple[object, ...]:
 
 
 def _require_fit(configuration: Configuration, *, any_size: bool) -> None:
-    """Refuse a network that cannot be built, or a patch its decoder could not rebuild; classifiers pool any size."""
+    """Refuse a network that cannot be built, or a patch its decoder could not rebuild; other tasks take any size."""
     with torch.device("meta"):
         build_network(configuration.network)
     divisor = configuration.network.divisor

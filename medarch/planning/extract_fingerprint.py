@@ -13,6 +13,7 @@ from medarch.core.fingerprint import Fingerprint
 from medarch.core.parallel import run_parallel
 from medarch.planning.foreground_draws import TOTAL_DRAWS
 from medarch.planning.measure_case import CaseMeasure, CaseTask, measure_case
+from medarch.planning.pair_statistics import pair_statistics
 from medarch.planning.pooled_statistics import pooled_statistics
 
 
@@ -26,7 +27,7 @@ def extract_fingerprint(
     """Measure grids, label sizes and foreground intensities of every training case; equal to nnU-Net's fingerprint.
 
     Args:
-        dataset: its cases must have labels, or classes.
+        dataset: its cases must have labels, or classes, or be for a registration.
         cache: folder with one small file a case. A killed run goes on where it stopped, and a new or changed case costs
             only itself; a case is changed when its bytes are. None keeps nothing.
         workers: processes; default one a core, 0 for none.
@@ -39,7 +40,8 @@ def extract_fingerprint(
         raise DatasetError(f"dataset {dataset.name} has no training case", fix="see `medarch check`")
     draws = TOTAL_DRAWS // len(dataset.cases)
     tasks = [
-        CaseTask(case, len(dataset.channels), dataset.labels, dataset.waived, draws, cache) for case in dataset.cases
+        CaseTask(case, len(dataset.channels), dataset.labels, dataset.waived, draws, cache, dataset.task)
+        for case in dataset.cases
     ]
     measures: dict[str, CaseMeasure] = {}
     errors: dict[str, MedarchError] = {}
@@ -75,6 +77,7 @@ def _pool(dataset: Dataset, measures: list[CaseMeasure]) -> Fingerprint:
         median_relative_size_after_crop=float(np.median([measure.relative_size for measure in measures])),
         num_training=len(dataset.cases) if dataset.num_training is None else dataset.num_training,
         class_counts=_class_counts(dataset),
+        pairs=pair_statistics(dataset) if dataset.task == "registration" else None,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from medarch.core.dataset import Dataset, Split
 from medarch.core.errors import DatasetError
+from medarch.planning.grouped_splits import grouped_splits
 from medarch.planning.stratified_splits import stratified_splits
 
 FOLDS = 5
@@ -21,7 +22,7 @@ def make_splits(dataset: Dataset) -> tuple[Split, ...]:
     The user's folds if the dataset brings them. Else nnU-Net's: five parts of the shuffled, sorted case ids, equal to
     scikit-learn's ``KFold(5, shuffle=True, random_state=12345)``. Fewer than five cases give one fold a case; a single
     case is trained and validated on, which a warning says. Of a classification, folds are stratified by class and
-    patients stay together.
+    patients stay together; of a registration, patients and listed pairs stay together.
 
     Raises:
         DatasetError: there is no case, or the user's folds name unknown cases or leave a side empty.
@@ -39,6 +40,11 @@ def make_splits(dataset: Dataset) -> tuple[Split, ...]:
     folds = min(FOLDS, len(ids))
     if folds < FOLDS:
         _log.warning("%s has %d cases: each is the validation of one fold", dataset.name, folds)
+    if dataset.task == "registration":
+        found = grouped_splits(dataset, folds=folds, seed=SEED)
+        if len(found) == 1:
+            _log.warning("%s is one group: it is trained and validated on, so its score says nothing", dataset.name)
+        return found
     if dataset.classes is not None:
         return stratified_splits(dataset.cases, dataset.classes, folds=folds, seed=SEED)
     order = np.arange(len(ids))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medarch.core.dataset import Case, case_sha256
+from medarch.core.dataset import Case, TaskName, case_sha256
 from medarch.core.errors import DatasetError
 from medarch.core.fingerprint import CaseFingerprint
 from medarch.core.geometry import Geometry
@@ -34,6 +34,7 @@ class CaseTask:
     """Foreground voxels to draw for each channel."""
     cache: Path | None
     """Folder of the entries."""
+    task: TaskName = "segmentation"
 
     def recipe_sha256(self) -> str:
         """Hash of all that the entry depends on besides the files."""
@@ -101,7 +102,8 @@ def _content_sha256(case: Case) -> str:
 def _read(task: CaseTask) -> CaseEntry:
     files = case_sha256(task.case)  # before reading: a file that changes meanwhile must look changed
     volumes = read_case(task.case, channels=task.channels, labels=task.labels, waived=task.waived)
-    whole = _label(volumes, task.case)
+    whole = _label(volumes, task)
+    has_label = volumes.label is not None and task.case.classes is None
     box = nonzero_box(volumes.images)
     inside = tuple(slice(start, stop) for start, stop in box)
     label = whole[inside].transpose(2, 1, 0)
@@ -120,8 +122,8 @@ def _read(task: CaseTask) -> CaseEntry:
             shape_after_crop=(label.shape[2], label.shape[1], label.shape[0]),
             spacing_mm=volumes.geometry.spacing_mm,
             axcodes=volumes.geometry.axcodes,
-            label_voxels=_label_voxels(label) if task.case.classes is None else {},
-            label_centroids_mm=_label_centroids_mm(whole, volumes.geometry) if task.case.classes is None else {},
+            label_voxels=_label_voxels(label) if has_label else {},
+            label_centroids_mm=_label_centroids_mm(whole, volumes.geometry) if has_label else {},
             content_sha256=volumes.content_sha256,
         ),
         files_sha256=files,
@@ -132,12 +134,12 @@ def _read(task: CaseTask) -> CaseEntry:
     return CaseEntry(record, compact(intensities))
 
 
-def _label(volumes: CaseVolumes, case: Case) -> np.ndarray:
-    """Return the label map ``(I, J, K)``; of a case that has classes instead, where its images are not 0."""
-    if case.classes is not None:
+def _label(volumes: CaseVolumes, task: CaseTask) -> np.ndarray:
+    """Return the label map ``(I, J, K)``; of a case that needs none, where its images are not 0."""
+    if task.case.classes is not None or (task.task == "registration" and volumes.label is None):
         return nonzero_mask(volumes.images).astype(np.uint8)
     if volumes.label is None:
-        raise DatasetError("a training case has no label", found=case.id)
+        raise DatasetError("a training case has no label", found=task.case.id)
     return volumes.label
 
 

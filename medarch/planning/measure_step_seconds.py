@@ -45,7 +45,7 @@ def _time_step(plan: Plan, configuration: Configuration, *, rows: int, device: s
     for _ in range(REPEATS):
         started = time.perf_counter()
         with autocast_as_planned(configuration.training.precision, device):
-            loss = task.loss(network(image), task.target(label))
+            loss = task.loss(network(image), task.target(label, image))
         loss.backward()  # type: ignore[no-untyped-call]
         network.zero_grad()
         if device == "cuda":

@@ -18,6 +18,7 @@ from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory_to_plan_with import MEMORY_SHARE, memory_to_plan_with
 from medarch.planning.plan_classification import plan_classification
 from medarch.planning.plan_nnunet import plan_nnunet
+from medarch.planning.plan_registration import plan_registration
 from medarch.planning.search_configuration import Budget, ConfigurationSearch
 
 MOST_DEGREES = 30.0
@@ -157,7 +158,7 @@ def plan_for_device(
     target_spacing_mm: tuple[float, float, float] | None = None,
     network: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Look at the device, then :func:`plan_auto`, or for a classification :func:`plan_classification`.
+    """Look at the device, then :func:`plan_auto`, or :func:`plan_classification`, or :func:`plan_registration`.
 
     Raises:
         UsageError: the device is not there, or a budget is not positive.
@@ -169,6 +170,10 @@ def plan_for_device(
     found = detect_device(device)
     memory = memory_to_plan_with(found, memory_gb)
     budget = Budget(found, training_precision(found), memory, time_budget_s)
+    if dataset.task == "registration":
+        return plan_registration(
+            fingerprint, dataset, budget=budget, target_spacing_mm=target_spacing_mm, network=network
+        )
     if dataset.classes is not None:
         return plan_classification(
             fingerprint, dataset, budget=budget, target_spacing_mm=target_spacing_mm, network=network

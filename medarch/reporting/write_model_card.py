@@ -11,6 +11,7 @@ from medarch.core.dataset import Dataset
 from medarch.core.evaluation import Evaluation, Interval
 from medarch.core.files import write_text
 from medarch.core.plan import Configuration, Plan
+from medarch.core.registration_evaluation import RegistrationEvaluation
 
 
 def write_model_card(
@@ -19,7 +20,7 @@ def write_model_card(
     plan: Plan,
     configuration: Configuration,
     dataset: Dataset,
-    scores: Mapping[str, Evaluation | ClassificationEvaluation],
+    scores: Mapping[str, Evaluation | ClassificationEvaluation | RegistrationEvaluation],
     software: Mapping[str, str],
 ) -> None:
     """Write ``MODEL_CARD.md`` and ``metrics.json`` into a model folder.
@@ -37,6 +38,7 @@ def write_model_card(
             summary.label: {name: interval.model_dump() for name, interval in summary.measures.items()}
             for summary in evaluation.summaries
         }
+        | _of_pairs(evaluation)
         for fold, evaluation in scores.items()
     }
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
@@ -47,7 +49,7 @@ def write_model_card(
         "",
         "A research model. Not a medical device; not for diagnosis.",
         "",
-        f"- Task: {plan.task} of {', '.join(plan.classes.names if plan.classes else plan.labels.foreground_names)}",
+        f"- Task: {_task(plan)}",
         f"- Input: {', '.join(plan.channels)}; any grid and orientation",
         f"- Network: {configuration.network.architecture}, "
         + (f"features {'-'.join(map(str, configuration.network.features))}, " if configuration.network.features else "")
@@ -71,6 +73,17 @@ def write_model_card(
         "",
     ]
     write_text(folder / "MODEL_CARD.md", "\n".join(lines))
+
+
+def _task(plan: Plan) -> str:
+    names = plan.classes.names if plan.classes else plan.labels.foreground_names
+    return f"{plan.task} of {', '.join(names)}" if names else plan.task
+
+
+def _of_pairs(evaluation: Evaluation | ClassificationEvaluation | RegistrationEvaluation) -> dict[str, object]:
+    if not isinstance(evaluation, RegistrationEvaluation):
+        return {}
+    return {"pair": {name: interval.model_dump() for name, interval in evaluation.pair_summaries.items()}}
 
 
 def _interval(interval: Interval) -> str:

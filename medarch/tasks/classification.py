@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan
-from medarch.tasks.task import Outputs, Task
+from medarch.tasks.deciding_task import DecidingTask
+from medarch.tasks.task import Outputs
 
 AUXILIARY_WEIGHT = 0.3
 """Of each auxiliary head's loss (Szegedy et al. 2014, arXiv:1409.4842, section 5)."""
@@ -20,7 +21,7 @@ FURTHEST = 12.0
 """Log odds beyond which scores are counted as one: probabilities below 6e-6."""
 
 
-class Classification(Task):
+class Classification(DecidingTask):
     """Weighted cross-entropy over classes, or weighted binary cross-entropy of each finding.
 
     The class weights of the plan make up for rare classes. They shift what a network's outputs mean, so they are
@@ -63,7 +64,7 @@ class Classification(Task):
         """``(rows, classes)``."""
         return torch.zeros(rows, len(self.scheme.names), dtype=torch.int16)
 
-    def target(self, label: Tensor) -> Tensor:
+    def target(self, label: Tensor, image: Tensor | None = None) -> Tensor:
         """``(B, classes)`` indicators → ``(B,)`` class indices, or ``(B, classes)`` float for findings."""
         return label.float() if self.scheme.multi_label else label.argmax(1)
 

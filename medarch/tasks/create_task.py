@@ -5,10 +5,11 @@ from __future__ import annotations
 from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan
 from medarch.tasks.classification import Classification
+from medarch.tasks.registration.registration import Registration
 from medarch.tasks.segmentation import Segmentation
 from medarch.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Segmentation, Classification)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Segmentation, Classification, Registration)}
 
 
 def create_task(plan: Plan, configuration: Configuration) -> Task:

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medarch.core.plan import Configuration, Plan
+from medarch.tasks.deciding_task import DecidingTask
 from medarch.tasks.dice_loss import dice_loss
-from medarch.tasks.task import Outputs, Task
+from medarch.tasks.task import Outputs
 
 
-class Segmentation(Task):
+class Segmentation(DecidingTask):
     """Dice + cross-entropy on labels, or Dice + binary cross-entropy on regions, at every resolution.
 
     Source: section 1.15 of nnU-Net's rules.
@@ -37,7 +38,7 @@ class Segmentation(Task):
         groups = [tuple(value for value in members if value in present) for members in self._members]
         return [group for group in groups if group]
 
-    def target(self, label: Tensor) -> Tensor:
+    def target(self, label: Tensor, image: Tensor | None = None) -> Tensor:
         """``(B, 1, *patch)`` → ``(B, *patch)`` int64, outside counted as background."""
         return label[:, 0].clamp_min(0).long()
 

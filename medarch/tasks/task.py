@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +26,8 @@ class Task(ABC):
     name: ClassVar[str]
     per_case: ClassVar[bool] = False
     """Whether a target belongs to a case as a whole (its class); the network then sees whole cases, not patches."""
+    paired: ClassVar[bool] = False
+    """Whether the network sees two cases at once, on one grid."""
 
     def __init__(self, plan: Plan, configuration: Configuration) -> None:
         self.plan = plan
@@ -45,8 +46,8 @@ class Task(ABC):
         """Groups of label values that a forced patch may be centred on: a group is drawn, then a voxel of it."""
 
     @abstractmethod
-    def target(self, label: Tensor) -> Tensor:
-        """Turn a batch's ``label`` into what :meth:`loss` compares with."""
+    def target(self, label: Tensor, image: Tensor | None = None) -> Tensor:
+        """Turn a batch's ``label``, and ``image`` where that is the measure, into what :meth:`loss` compares with."""
 
     @abstractmethod
     def loss(self, outputs: Outputs, target: Tensor) -> Tensor:
@@ -59,14 +60,6 @@ class Task(ABC):
     @abstractmethod
     def score(self, tally: Tensor) -> Mapping[str, float]:
         """Online validation score, higher is better; ``mean`` chooses the best epoch and drives the plateau stop."""
-
-    @abstractmethod
-    def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """``(heads, *grid)`` logits → probabilities, in place where possible."""
-
-    @abstractmethod
-    def decode(self, scores: np.ndarray) -> np.ndarray:
-        """``(heads, *grid)`` logits → ``(*grid)`` integer label map."""
 
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:

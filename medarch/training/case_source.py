@@ -12,9 +12,10 @@ from torch.utils.data import Dataset
 from medarch.core.plan import Configuration
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.fit_to_input import fit_to_input
+from medarch.preprocessing.sampling_theta import sampling_theta
 from medarch.training.draw_augmentation import draw_augmentation
 from medarch.training.patch_source import VALIDATION_STREAM, RawBatch
-from medarch.training.resample_patches import keep_axis_0, patch_matrix, sampling_theta, source_box
+from medarch.training.resample_patches import keep_axis_0, patch_matrix, source_box
 
 SHIFT = 1 / 16
 """An augmented case is moved by up to this share of the input along each axis."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from medarch.core.plan import Configuration
 from medarch.training.apply_augmentation import apply_augmentation
 from medarch.training.apply_label_errors import apply_label_errors
+from medarch.training.finish_pairs import finish_pairs
 from medarch.training.patch_source import RawBatch
 from medarch.training.resample_patches import resample_patches
 
@@ -19,7 +20,8 @@ def finish_batch(
 ) -> tuple[Tensor, Tensor]:
     """Return images ``(B, C, *patch)`` and labels ``(B, 1, *patch)``, augmented if the batch carries draws.
 
-    Of tasks whose target belongs to the case as a whole, the targets ``(B, ...)`` stand in the labels' place.
+    Of tasks whose target belongs to the case as a whole, the targets ``(B, ...)`` stand in the labels' place; of pairs
+    see :func:`~medarch.training.finish_pairs.finish_pairs`.
 
     Args:
         raw: what was read.
@@ -27,6 +29,8 @@ def finish_batch(
         device: where to work.
         previous_values: in a cascade the label values of the first stage, each of which becomes an image channel.
     """
+    if raw.paired:
+        return finish_pairs(raw, configuration, device)
     image = raw.image.to(device, non_blocking=True)
     if raw.label is None:
         return _image_alone(raw, image, configuration)

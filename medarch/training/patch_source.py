@@ -14,10 +14,11 @@ from medarch.core.plan import Configuration
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.previous_labels import PreviousLabels
 from medarch.preprocessing.sample_locations import ANNOTATED
+from medarch.preprocessing.sampling_theta import sampling_theta
 from medarch.tasks.task import Task
 from medarch.training.draw_augmentation import Draw, draw_augmentation
 from medarch.training.draw_label_errors import LabelErrors, draw_label_errors
-from medarch.training.resample_patches import OUTSIDE, keep_axis_0, patch_matrix, sampling_theta, source_box
+from medarch.training.resample_patches import OUTSIDE, keep_axis_0, patch_matrix, source_box
 from medarch.training.torchio_adapter import apply_torchio
 
 VALIDATION_STREAM = 1
@@ -44,6 +45,8 @@ class RawBatch:
     """Of a cascade's first stage, if the batch is augmented."""
     target: Tensor | None = None
     """``(B, ...)``, of tasks whose target belongs to the case as a whole."""
+    paired: bool = False
+    """Whether rows of what is moved are, in turn, the fixed and the moving image of a pair."""
 
 
 class PatchSource(Dataset[RawBatch]):

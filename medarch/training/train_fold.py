@@ -18,6 +18,7 @@ from medarch.core.errors import OutOfMemoryError, TrainingError
 from medarch.core.files import atomic_path, remove_leftovers, write_text
 from medarch.core.folder_lock import folder_lock
 from medarch.core.memory_record import MemoryRecord
+from medarch.core.pairing import Pairing
 from medarch.core.parallel import cpu_count
 from medarch.core.plan import Configuration, Plan
 from medarch.core.record import Record
@@ -32,6 +33,7 @@ from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.epoch_record import EpochRecord
 from medarch.training.memory_guard import MemoryGuard, MemoryPassed
+from medarch.training.pair_source import PairSource
 from medarch.training.patch_source import PatchSource
 from medarch.training.progress_bar import ProgressBar
 from medarch.training.read_weights import read_weights, weights_file
@@ -73,6 +75,8 @@ class Fold:
     """What is to be learnt of each case, where that does not lie in its label map."""
     pretrained: Path | None = None
     """Weights to start from: a file, or a model folder."""
+    pairs: Mapping[str, Pairing] = field(default_factory=dict)
+    """Of a registration: which pairs to train and to validate on, under ``train`` and ``val``."""
 
 
 def train_fold(
@@ -198,8 +202,12 @@ def _train(
 
 def _source(
     task: Task, store: CaseStore, cases: Sequence[str], *, fold: Fold, augment: bool
-) -> PatchSource | CaseSource:
+) -> PatchSource | CaseSource | PairSource:
     configuration = task.configuration
+    if task.paired:
+        labelled = bool(task.plan.labels.foreground_values)
+        pairing = fold.pairs["train" if augment else "val"]
+        return PairSource(store, pairing, configuration=configuration, labelled=labelled, augment=augment)
     if task.per_case:
         return CaseSource(store, cases, targets=fold.targets, configuration=configuration, augment=augment)
     return PatchSource(store, cases, task=task, configuration=configuration, augment=augment, previous=fold.previous)

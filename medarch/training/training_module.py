@@ -23,6 +23,7 @@ from medarch.networks.weights.parameter_groups import frozen_modules
 from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.finish_batch import finish_batch
+from medarch.training.pair_source import PairSource
 from medarch.training.patch_source import PatchSource, RawBatch
 from medarch.training.schedule import Schedule
 from medarch.training.weight_average import WeightAverage
@@ -38,8 +39,8 @@ class TrainingModule(LightningModule):
         self,
         task: Task,
         *,
-        train: PatchSource | CaseSource,
-        validation: PatchSource | CaseSource,
+        train: PatchSource | CaseSource | PairSource,
+        validation: PatchSource | CaseSource | PairSource,
         loader_workers: int,
         pretrained: Mapping[str, Tensor] | None = None,
     ) -> None:
@@ -108,7 +109,7 @@ class TrainingModule(LightningModule):
             group["lr"] = group["lr_scale"] * self.schedule.learning_rate(self.global_step)
         image, label = batch
         with offload_activations() if self.plan.offload_activations else nullcontext():
-            loss = self.task.loss(self.network(image), self.task.target(label))
+            loss = self.task.loss(self.network(image), self.task.target(label, image))
         self.losses.append(loss.detach())
         return loss
 
@@ -129,7 +130,7 @@ class TrainingModule(LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Count hits and misses on validation patches."""
         image, label = batch
-        outputs, target = self.network(image), self.task.target(label)
+        outputs, target = self.network(image), self.task.target(label, image)
         self.validation_losses.append(self.task.loss(outputs, target))
         tally = self.task.tally(outputs, target)
         self.tally = tally if self.tally is None else self.tally + tally

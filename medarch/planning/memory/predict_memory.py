@@ -69,7 +69,7 @@ def _train(task: Task, network: nn.Module, rows: int, watch: StorageWatch, devic
     offloaded = offload_activations(host=watch.elsewhere) if training.offload_activations else nullcontext()
     with autocast_as_planned(training.precision, "cpu"), offloaded:
         outputs = network(image)
-        target = task.target(label)
+        target = task.target(label, image)
         watch.adopt(target, "batch", "")
         loss = task.loss(outputs, target)
     watch.mark_saved()

@@ -12,6 +12,7 @@ from medarch.core.plan import (
     NetworkPlan,
     Plan,
     PreprocessingPlan,
+    RegistrationPlan,
     TrainingPlan,
     Voxels,
 )
@@ -68,6 +69,7 @@ def sketch_plan(
         ),
         network=built,
         training=training or TrainingPlan(),
+        registration=RegistrationPlan() if entry.task == "registration" else None,
     )
     return Plan(
         name=architecture,

@@ -1,0 +1,34 @@
+"""From a trained registration and pairs to fields: what ``predict`` does for registrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medarch.api.progress import Progress
+from medarch.core.pair_input import PairInput
+
+if TYPE_CHECKING:
+    from medarch.core.prediction import Prediction
+    from medarch.preprocessing.case_store import CaseStore
+
+
+def register_with_model(
+    model: Path,
+    pairs: Sequence[PairInput],
+    output: Path,
+    *,
+    folds: Sequence[str] | None = None,
+    device: str = "auto",
+    restart: bool = False,
+    store: CaseStore | None = None,
+    progress: Progress | None = None,
+) -> Prediction:
+    """Load a model and register pairs; see :func:`medarch.inference.registration.predict_pairs.predict_pairs`."""
+    from medarch.inference.registration.load_registration import load_registration
+    from medarch.inference.registration.predict_pairs import predict_pairs
+    from medarch.planning.detect_device import detect_device
+
+    loaded = load_registration(model, folds=folds, device=detect_device(device).kind)
+    return predict_pairs(loaded, pairs, output, restart=restart, store=store, progress=progress)

@@ -1,0 +1,327 @@
+"""A plan for a registration: both images whole, on one grid, with what the device and the time allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from medarch.core.dataset import Dataset
+from medarch.core.errors import PlanError
+from medarch.core.fingerprint import Fingerprint, PairStatistics
+from medarch.core.pairing import Pairing
+from medarch.core.plan import (
+    AugmentationPlan,
+    ChannelNormalisation,
+    Configuration,
+    InferencePlan,
+    NetworkPlan,
+    Plan,
+    PreprocessingPlan,
+    Reason,
+    RegistrationPlan,
+    TrainingPlan,
+)
+from medarch.networks.build_network import fit_topology
+from medarch.planning.choose_normalisation import choose_normalisation
+from medarch.planning.make_splits import make_splits
+from medarch.planning.measure_step_seconds import measure_step_seconds
+from medarch.planning.memory.memory_prediction import MemoryPrediction
+from medarch.planning.memory.predict_memory import predict_memory
+from medarch.planning.search_configuration import EPOCHS_IN_BUDGET, LOOP_OVERHEAD, Budget
+from medarch.planning.target_spacing import TargetGrid, target_grid
+from medarch.planning.unet_topology import unet_topology
+
+ARCHITECTURE = "pyramid"
+PERCENTILE = 95
+"""The grid holds so many per cent of the cases whole, along each axis."""
+SIDE_STEP = 4
+SMALLEST_SIDE = 8
+WINDOW = 5
+SMOOTHNESS = 1.0
+LABEL_WEIGHT = 1.0
+MANY_LABELS = 4
+"""More are compared at half the resolution: every label is an image to warp."""
+CLEARLY = 0.05
+"""Overlap by which centres must be better than the world's places to be trusted more."""
+ENOUGH_STEPS = 1500
+"""A budgeted run should take so many; below, resolution is given up."""
+COARSER = 2 ** (1 / 3)
+"""A spacing so many times larger halves the voxels."""
+SMALLEST_SHARE = 1 / 16
+"""Of the voxels of the finest grid that are kept in any case."""
+VALIDATED = 20
+"""Pairs that every epoch is scored on."""
+OPEN_ENDED = {"epochs": 200, "iterations_per_epoch": 250, "patience_epochs": 50}
+"""Without a time budget: a ceiling, and the plateau that ends the run before it."""
+
+
+def plan_registration(
+    fingerprint: Fingerprint,
+    dataset: Dataset,
+    *,
+    budget: Budget,
+    target_spacing_mm: tuple[float, float, float] | None = None,
+    network: Mapping[str, Any] | None = None,
+    measure: Callable[..., float] = measure_step_seconds,
+) -> Plan:
+    """Plan for a device and a time budget.
+
+    Args:
+        fingerprint: of the dataset.
+        dataset: for its pairs, channels and folds.
+        budget: memory and time.
+        target_spacing_mm: in place of the data's, along file axes i, j, k.
+        network: architecture and options in place of the pyramid.
+        measure: times a step; replaceable so that a plan can be made for another machine.
+
+    Raises:
+        PlanError: not even the coarsest grid fits.
+    """
+    if fingerprint.pairs is None:
+        raise PlanError(f"the fingerprint of {dataset.name} is of no registration", fix="plan with --task registration")
+    planner = _Planner(fingerprint, fingerprint.pairs, dataset, budget, dict(network or {}), measure)
+    return planner.run(target_spacing_mm)
+
+
+class _Planner:
+    """Keeps what the decisions share, and collects their reasons."""
+
+    def __init__(
+        self,
+        fingerprint: Fingerprint,
+        pairs: PairStatistics,
+        dataset: Dataset,
+        budget: Budget,
+        asked: dict[str, Any],
+        measure: Callable[..., float],
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.pairs = pairs
+        self.dataset = dataset
+        self.budget = budget
+        self.asked = asked
+        self.measure = measure
+        self.reasons: list[Reason] = []
+        self.alignment, self.range_mm = self._alignment()
+
+    def run(self, target_spacing_mm: tuple[float, float, float] | None) -> Plan:
+        grid = target_grid(self.fingerprint, target_spacing_mm=target_spacing_mm)
+        spacing = "×".join(f"{value:.4g}" for value in grid.spacing_mm)
+        self._say("spacing_mm", spacing, f"{grid.because}; network axes are file axes {grid.axes}")
+        plan = Plan(
+            name="auto",
+            preset="auto",
+            task="registration",
+            dataset=self.dataset.name,
+            channels=self.dataset.channels,
+            labels=self.dataset.labels,
+            fingerprint_sha256=self.fingerprint.sha256(),
+            device=self.budget.device,
+            configurations={},
+            default="3d" if grid.median_shape[0] > 1 else "2d",
+        )
+        configuration, cost, seconds = self._search(plan, grid)
+        configuration = self._schedule(configuration, seconds)
+        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device")
+        configuration = configuration.model_copy(update={"estimate": estimate})
+        return plan.model_copy(
+            update={"configurations": {configuration.name: configuration}, "reasons": tuple(self.reasons)}
+        )
+
+    def _say(self, decision: str, value: object, because: str) -> None:
+        self.reasons.append(Reason(decision=decision, value=str(value), because=because))
+
+    def _alignment(self) -> tuple[Literal["world", "centres"], float]:
+        found = self.pairs
+        better = found.overlap_centres > found.overlap_world + CLEARLY
+        chosen: Literal["world", "centres"] = "centres" if better and not found.one_grid else "world"
+        range_mm = found.range_centres_mm if chosen == "centres" else found.range_world_mm
+        what = "labels" if found.of == "labels" else "bright voxels"
+        grids = "all images lie on one grid; " if found.one_grid else ""
+        self._say(
+            "alignment",
+            chosen,
+            f"{grids}{what} of {found.pairs} pairs overlap by {found.overlap_world:.2f} (Dice) in the world, by "
+            f"{found.overlap_centres:.2f} with the images' centres on each other; the field then has to reach "
+            f"{range_mm:.3g} mm",
+        )
+        return chosen, range_mm
+
+    def _draft(self, plan: Plan, grid: TargetGrid, *, coarser: float) -> Configuration:
+        """The configuration at a multiple of the target spacing, without batch and schedule."""
+        dim: Literal[2, 3] = 3 if plan.default == "3d" else 2
+        spacing = [float(value) * coarser for value in grid.spacing_mm]
+        size, median = _sizes(self.fingerprint, grid, spacing)
+        size, spacing_in = size[3 - dim :], spacing[3 - dim :]
+        thick = max(spacing_in) > 3 * min(spacing_in)
+        return Configuration(
+            name=plan.default,
+            patch_voxels=size,
+            batch_size=1,
+            batch_dice=False,
+            median_shape=median[3 - dim :],
+            preprocessing=PreprocessingPlan(
+                orientation=_common_orientation(self.fingerprint),
+                axes=grid.axes,
+                spacing_mm=(None if dim == 2 else spacing[0], spacing[1], spacing[2]),
+                normalisation=self._normalisation(plan),
+                crop="none",
+            ),
+            network=self._network(plan, dim, size, spacing_in),
+            training=TrainingPlan(
+                optimizer="adamw",
+                learning_rate=1e-3,
+                weight_decay=1e-4,
+                schedule="cosine",
+                warmup_share=0.02,
+                precision=self.budget.precision,
+                weight_average_decay=0.99,
+                foreground_share=0.0,
+                augmentation=AugmentationPlan(
+                    rotation_degrees=(10.0,) * 3 if dim == 3 else (10.0,),
+                    dummy_2d=dim == 3 and thick,
+                    mirror_axes=tuple(range(dim)),
+                ),
+            ),
+            inference=InferencePlan(mirror_axes=()),
+            registration=self._registration(plan),
+        )
+
+    def _normalisation(self, plan: Plan) -> tuple[ChannelNormalisation, ...]:
+        """As for any other task, but with the surroundings in: 0 has to stay the darkest value."""
+        chosen = choose_normalisation(self.fingerprint, plan.channels)
+        return tuple(channel.model_copy(update={"inside_mask": False}) for channel in chosen)
+
+    def _network(self, plan: Plan, dim: Literal[2, 3], size: tuple[int, ...], spacing_mm: list[float]) -> NetworkPlan:
+        topology = unet_topology(spacing_mm, size)
+        stages = len(topology.strides)
+        network = NetworkPlan(
+            architecture=self.asked.get("architecture", ARCHITECTURE),
+            dim=dim,
+            in_channels=2 * len(plan.channels),
+            heads=dim,
+            features=topology.features,
+            strides=topology.strides,
+            kernels=topology.kernels,
+            blocks=(2,) * stages,
+            decoder_blocks=(2,) * (stages - 1),
+            deep_supervision=False,
+            options=self.asked.get("options", {}),
+        )
+        return fit_topology(network)
+
+    def _registration(self, plan: Plan) -> RegistrationPlan:
+        labels = len(plan.labels.foreground_values)
+        labelled = labels and all(case.label is not None for case in self.dataset.cases)
+        return RegistrationPlan(
+            alignment=self.alignment,
+            similarity="lncc",
+            window=WINDOW,
+            smoothness_weight=SMOOTHNESS,
+            label_weight=LABEL_WEIGHT if labelled else 0.0,
+            label_stride=2 if labels > MANY_LABELS else 1,
+        )
+
+    def _search(self, plan: Plan, grid: TargetGrid) -> tuple[Configuration, MemoryPrediction, float]:
+        """Give up resolution until memory and budget suffice; return seconds a step, too."""
+        told: list[str] = []
+        finest, coarser = 0, 1.0
+        while True:
+            candidate = self._draft(plan, grid, coarser=coarser)
+            voxels = math.prod(candidate.patch_voxels)
+            finest = finest or voxels
+            last = voxels / 2 < SMALLEST_SHARE * finest
+            cost = predict_memory(plan, candidate, device=self.budget.device.kind)
+            if cost.bytes <= self.budget.memory_bytes:
+                seconds = LOOP_OVERHEAD * self.measure(plan, candidate, batch_size=1, device=self.budget.device.kind)
+                steps = None if self.budget.time_s is None else self.budget.time_s / seconds
+                told.append(f"{_named(candidate)}: {seconds:.3g} s a step" + (f", {steps:.0f} steps" if steps else ""))
+                if steps is None or steps >= ENOUGH_STEPS or last:
+                    self._explain(candidate, told, cost)
+                    return candidate, cost, seconds
+            else:
+                told.append(f"{_named(candidate)} does not fit the memory")
+            if last:
+                raise PlanError(
+                    "no grid of the network fits",
+                    expected=f"a training step within {self.budget.memory_bytes / 2**30:.2f} GiB",
+                    found="; ".join(told),
+                    fix="give more --memory, or a smaller network (--with)",
+                )
+            coarser *= COARSER
+
+    def _explain(self, chosen: Configuration, told: list[str], cost: MemoryPrediction) -> None:
+        network, settings = chosen.network, chosen.registration or RegistrationPlan()
+        self._say(
+            "grid",
+            "×".join(map(str, chosen.patch_voxels)),
+            f"holds {PERCENTILE} % of the cases whole along each axis; {'; '.join(told)}; "
+            f"{cost.bytes / 2**30:.2f} GiB for a step",
+        )
+        spacing = [side for side in chosen.preprocessing.spacing_mm if side is not None]
+        coarsest = min(side * step for side, step in zip(spacing[-network.dim :], network.divisor, strict=True))
+        self._say(
+            "levels",
+            len(network.strides),
+            f"a voxel of the coarsest level is {coarsest:.3g} mm; the field has to reach {self.range_mm:.3g} mm",
+        )
+        self._say("similarity", f"{settings.similarity}, window {settings.window}", "one modality, contrast may differ")
+        self._say(
+            "smoothness",
+            f"{settings.smoothness} × {settings.smoothness_weight:g}",
+            "squared gradients in mm per mm, so that spacing does not matter",
+        )
+        labelled = (
+            "every case has a label map: its overlap is trained on, too"
+            if settings.label_weight
+            else "not every case has a label map"
+        )
+        self._say("label_weight", f"{settings.label_weight:g}", labelled)
+
+    def _schedule(self, chosen: Configuration, seconds: float) -> Configuration:
+        validated = min(VALIDATED, len(Pairing(self.dataset, make_splits(self.dataset)[0].val)))
+        changes: dict[str, Any] = {"validation_iterations": validated}
+        if self.budget.time_s is None:
+            changes |= OPEN_ENDED
+            because = "pairs are drawn anew in every epoch; ended when the score stays flat"
+        else:
+            steps = self.budget.time_s / seconds
+            per_epoch = max(1, math.ceil(steps / EPOCHS_IN_BUDGET))
+            changes |= {
+                "iterations_per_epoch": per_epoch,
+                "epochs": max(1, math.ceil(4 * steps / per_epoch)),
+                "time_budget_s": self.budget.time_s,
+            }
+            because = (
+                f"about {steps:.0f} steps fit into {self.budget.time_s:.0f} s; the learning rate ends with the time"
+            )
+        self._say("schedule", f"epochs of {changes['iterations_per_epoch']} pairs", because)
+        return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})
+
+
+def _named(configuration: Configuration) -> str:
+    return f"{configuration.network.architecture} on {'×'.join(map(str, configuration.patch_voxels))}"
+
+
+def _sizes(
+    fingerprint: Fingerprint, grid: TargetGrid, spacing_mm: list[float]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Grid and median shape along network axes; images are not cropped."""
+    shapes = np.array([[case.shape[axis] for axis in grid.axes] for case in fingerprint.cases])
+    spacings = np.array([[case.spacing_mm[axis] for axis in grid.axes] for case in fingerprint.cases])
+    flat = grid.median_shape[0] == 1
+    resampled = np.maximum(1, np.rint(shapes * spacings / np.array(spacing_mm)))
+    wanted = np.percentile(resampled, PERCENTILE, axis=0)
+    size = [max(SMALLEST_SIDE, math.ceil(side / SIDE_STEP) * SIDE_STEP) for side in wanted]
+    if flat:
+        size[0], resampled[:, 0] = 1, 1
+    median = np.median(resampled, axis=0)
+    return tuple(size), tuple(int(side) for side in median)
+
+
+def _common_orientation(fingerprint: Fingerprint) -> str:
+    codes = [case.axcodes for case in fingerprint.cases]
+    return max(sorted(set(codes)), key=codes.count)

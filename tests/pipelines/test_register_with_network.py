@@ -1,0 +1,110 @@
+"""The registration story end to end, by the commands a user types: ellipsoids of one kind, no two alike."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from typer.testing import CliRunner
+
+from medarch.cli.app import app
+from medarch.core.geometry import Geometry
+from medarch.core.prediction import Prediction
+from medarch.core.registration_evaluation import RegistrationEvaluation
+from medarch.io.write_volume import write_volume
+
+SHAPE = (24, 28, 20)
+CHANGES = """
+network: {options: {squarings: 4}}
+training: {epochs: 4, iterations_per_epoch: 45, patience_epochs: null, learning_rate: 0.003}
+registration: {smoothness_weight: 0.2}
+"""
+
+
+def ellipsoid(rng):
+    """A bright shell around a darker core, at a place and of a size of its own."""
+    grid = np.indices(SHAPE)
+    centre = np.array(SHAPE) / 2 + rng.uniform(-2, 2, 3)
+    radius = np.array([6.5, 8, 5.5]) * rng.uniform(0.8, 1.2, 3)
+    distance = np.sqrt((((grid - centre.reshape(3, 1, 1, 1)) / radius.reshape(3, 1, 1, 1)) ** 2).sum(0))
+    label = ((distance < 1) + (distance < 0.6)).astype(np.uint8)
+    image = 100 / (1 + np.exp(8 * (distance - 1))) - 60 / (1 + np.exp(8 * (distance - 0.6)))
+    return (image + rng.normal(0, 2, SHAPE)).astype(np.float32), label
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "Shells"
+    rng = np.random.default_rng(0)
+    for number in range(18):
+        part = "Ts" if number >= 14 else "Tr"
+        affine = np.diag([1.0, 1.0, 1.0, 1.0])
+        affine[:3, 3] = rng.uniform(-50, 50, 3)  # the world says nothing
+        geometry = Geometry.from_array(SHAPE, affine)
+        image, label = ellipsoid(rng)
+        for what, array, name in (("images", image, f"s{number:02d}_0000"), ("labels", label, f"s{number:02d}")):
+            (folder / f"{what}{part}").mkdir(parents=True, exist_ok=True)
+            write_volume(folder / f"{what}{part}/{name}.nii.gz", array, geometry)
+    meta = {"channel_names": {"0": "MR"}, "labels": {"background": 0, "shell": 1, "core": 2}, "file_ending": ".nii.gz"}
+    (folder / "dataset.json").write_text(json.dumps(meta))
+    return folder
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.stdout if code == 0 else result.output
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory):
+    root = tmp_path_factory.mktemp("workspace")
+    changes = root / "changes.yaml"
+    changes.write_text(CHANGES)
+    run("check", dataset, "-j", 0)
+    run("plan", dataset, "--task", "registration", "-w", root, "--with", changes, "--device", "cpu", "-j", 0)
+    folder = root / "Shells_registration" / "auto"
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan["configurations"]["3d"]["registration"]["alignment"] == "centres"
+    said = json.loads(run("train", folder, "--device", "cpu", "-j", 0, "--json").splitlines()[-1])
+    assert said["validation_dsc"] > 0.8
+    run("report", folder)
+    page = (folder.parent / "report.html").read_text()
+    assert "core" in page
+    assert "alignment" in page
+    return folder
+
+
+def test_test_pairs_are_registered_measured_and_applied_by_itk(dataset, trained, tmp_path):
+    out = tmp_path / "out"
+    run("predict", trained, dataset, out, "--device", "cpu")
+    prediction = Prediction.load(out / "predictions.json")
+    assert len(prediction.cases) == 12
+    run("evaluate", out, dataset, "-j", 0)
+    found = RegistrationEvaluation.load(out / "evaluation.json")
+    before = next(summary for summary in found.summaries_before if summary.label == "foreground").measures["dsc"].mean
+    assert found.mean() > before + 0.1
+    assert found.mean("pair", "folding_share") == 0
+    assert (out / "evaluation.md").exists()
+
+    row = prediction.cases[0]
+    moving = sitk.ReadImage(str(row.pair.moving.images[0]), sitk.sitkFloat64)
+    fixed = sitk.ReadImage(str(row.pair.fixed.images[0]))
+    transform = sitk.DisplacementFieldTransform(sitk.ReadImage(str(row.field), sitk.sitkVectorFloat64))
+    theirs = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform, sitk.sitkLinear))
+    np.testing.assert_allclose(sitk.GetArrayFromImage(sitk.ReadImage(str(row.output))), theirs, atol=0.05)
+
+
+def test_a_second_run_goes_on_and_a_bad_pair_costs_only_itself(dataset, trained, tmp_path):
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(b"no image")
+    first, second = (dataset / f"imagesTs/s{number}_0000.nii.gz" for number in (14, 15))
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"fixed,moving\n{first},{second}\n{first},{broken}\n")
+    run("predict", trained, table, tmp_path / "out", "--device", "cpu", code=1)
+    record = Prediction.load(tmp_path / "out/predictions.json")
+    assert [row.status for row in record.cases] == ["done", "failed"]
+    assert "broken" in record.cases[1].error
+    assert record.cases[0].labels is None
+    run("predict", trained, table, tmp_path / "out", "--device", "cpu", code=1)
+    assert Prediction.load(tmp_path / "out/predictions.json").cases[0].status == "skipped"
