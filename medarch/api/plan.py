@@ -62,7 +62,9 @@ def plan(
     from medarch.planning.check_changes import check_changes
     from medarch.planning.choose_network import choose_network
     from medarch.planning.extract_fingerprint import extract_fingerprint
+    from medarch.planning.fit_into_memory import fit_into_memory
     from medarch.planning.make_splits import make_splits
+    from medarch.planning.memory_to_plan_with import memory_to_plan_with
     from medarch.planning.plan_nnunet import plan_nnunet
     from medarch.planning.split_file import save_splits
 
@@ -104,6 +106,8 @@ def plan(
     for path in changes:
         made = apply_changes(made, path)
     made = check_changes(searched, made)
+    if made.preset == "auto" and made.device is not None:
+        made = fit_into_memory(searched, made, memory_to_plan_with(made.device, memory_gb))
     made = made.model_copy(update={"name": name or made.name})
     if not dry_run:
         splits = make_splits(dataset)

@@ -10,6 +10,8 @@ from medarch.networks.build_network import build_network
 from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.multiple_of import multiple_of
 
+NOT_TIMED = "changed after the search, not timed"
+
 
 def check_changes(before: Plan, after: Plan) -> Plan:
     """Return the changed plan with new estimates where cost has changed.
@@ -60,6 +62,6 @@ def _require_fit(configuration: Configuration, *, any_size: bool) -> None:
 def _estimate(plan: Plan, configuration: Configuration, device: str) -> Estimate:
     return predict_memory(plan, configuration, device=device).estimate(
         seconds=None,
-        timing="changed after the search, not timed",
+        timing=NOT_TIMED,
         passes=configuration.training.accumulate,
     )

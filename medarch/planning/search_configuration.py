@@ -10,11 +10,11 @@ from typing import Any
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import Fingerprint
 from medarch.core.plan import Configuration, Device, Plan, Precision, Reason, TrainingPlan
-from medarch.networks.levers.lever import LEVERS
 from medarch.networks.levers.pull import pull
 from medarch.planning.lever_ladder import Rung, lever_ladder, needed
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.search_patch import SMALLEST_BATCH, PatchSearch
+from medarch.planning.told_levers import told_levers
 
 WIDTHS = (32, 24, 16)
 """First-stage channels, tried from the widest; wider nets are better per step, narrower ones take more steps in a
@@ -131,13 +131,8 @@ class ConfigurationSearch:
         rungs = needed(self.patches, plain, self.ladder)
         chosen = pull(plain, [rung.lever for rung in rungs])
         before, after = self.patches.predict(plain), self.patches.predict(chosen)
-        size = f"{after.bytes / 2**30:.2f} of {self.budget.memory_bytes / 2**30:.1f} GiB predicted"
-        told = [
-            f"{rung.lever} ({LEVERS[rung.lever].does}) saves {rung.saved_bytes / 2**30:.2f} GiB for "
-            f"{rung.extra_time:+.0%} time"
-            for rung in rungs
-        ]
-        self._say("levers", ", ".join(rung.lever for rung in rungs) or "none", "; ".join([*told, size]))
+        levers = [rung.lever for rung in rungs]
+        self._say("levers", ", ".join(levers) or "none", told_levers(self.patches, plain, levers))
         return chosen, seconds * after.work * chosen.training.accumulate / before.work
 
     def _width(self, widest: Configuration) -> tuple[Configuration, float]:

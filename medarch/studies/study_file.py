@@ -121,6 +121,8 @@ class Method(Record):
     """Default the plan's."""
     architecture: str | None = None
     """A network of the registry in place of the plan's."""
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """GB that training may use, as for ``medarch plan --memory``."""
     nnunet: NnunetMethod | None = None
     predictions: Annotated[str, AfterValidator(_template)] | None = None
     """Folder of label maps; ``{dataset}``, ``{fold}`` and ``{seed}`` are replaced."""
@@ -130,7 +132,7 @@ class Method(Record):
         if sum(value is not None for value in (self.plan, self.nnunet, self.predictions)) != 1:
             raise ValueError("give exactly one of plan, nnunet and predictions")
         for name, value in (("with", self.changes), ("configuration", self.configuration),
-                            ("architecture", self.architecture)):  # fmt: skip
+                            ("architecture", self.architecture), ("memory_gb", self.memory_gb)):  # fmt: skip
             if value and self.plan is None:
                 raise ValueError(f"{name} belongs to a plan, and this method has none")
         return self

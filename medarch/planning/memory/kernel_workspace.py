@@ -1,6 +1,6 @@
 """What kernels take for themselves: memory that no tensor shows.
 
-Only convolutions take much. The rules below were found on a CPU with AVX-512 (torch 2.13, oneDNN) by measuring 40
+Only convolutions take much. The rules below were found on a CPU with AVX-512 (torch 2.13, oneDNN) by measuring 90
 convolutions of both directions one by one with the allocator's own count; they give these within 3 %, and a bound where
 threads may or may not share bfloat16 buffers (docs/memory.md).
 """
@@ -19,6 +19,10 @@ from torch import Tensor
 FORWARD, BACKWARD = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
 FEW_CHANNELS = 16
 """oneDNN reads images with fewer as they are."""
+MAP_FOR_ALL_THREADS = 512
+"""Voxels of a map whose matrix product all threads compute together."""
+COLUMNS = 256
+"""Voxels that a depthwise convolution turns into columns at once."""
 
 
 def workspace_of(device: str) -> Callable[[Any, tuple[Any, ...], Any], int]:
@@ -66,6 +70,21 @@ class _Convolution:
 
     def _whole(self, channels: int) -> int:
         return -(-channels // self.block) * self.block
+
+    @cached_property
+    def thin(self) -> bool:
+        """So few planes that oneDNN's own kernels for the gradient of the weights refuse them, in 3D."""
+        if self.x.dim() != 5 or self.transposed or _half(self.x) or not self.padding[0]:
+            return False
+        return self.x.shape[2] <= self.dilation[0] * (self.w.shape[2] - 1) + 1 - self.padding[0]
+
+    @cached_property
+    def depthwise(self) -> bool:
+        return 1 < self.groups == self.x.shape[1] and not self.transposed
+
+    @cached_property
+    def channels_last(self) -> bool:
+        return not self.x.is_contiguous() and _in_one_piece(self.x)
 
     @cached_property
     def columns(self) -> int:
@@ -143,6 +162,8 @@ def _onednn_forward(found: _Convolution) -> int:
 def _onednn_backward(found: _Convolution, *, wants_input: bool) -> int:
     """Bytes taken at most, both gradients among them: that of the input comes first, that of the weights beside it."""
     x, y = found.blocked(found.x), found.blocked(found.y)
+    if found.depthwise:
+        return _depthwise_backward(found, wants_input=wants_input)
     first = 0
     if wants_input:
         first = max(x + y + found.blocked_weights, x + found.x.nbytes)
@@ -153,8 +174,30 @@ def _onednn_backward(found: _Convolution, *, wants_input: bool) -> int:
     return max(first, (found.x.nbytes if wants_input else 0) + _onednn_weights(found, x, y))
 
 
+def _depthwise_backward(found: _Convolution, *, wants_input: bool) -> int:
+    """Bytes taken at most, both gradients among them.
+
+    Channels that lie side by side are turned into columns, 256 voxels at a time, in 2D for the weights only.
+    """
+    weights, columns = found.w.nbytes, COLUMNS * found.w.nbytes
+    own = 2 * weights + columns
+    if not found.channels_last or found.thin:
+        own = (1 + 4 * torch.get_num_threads()) * weights
+    if not wants_input:
+        return own
+    by_columns = found.channels_last and found.x.dim() == 5 and found.x.shape[2] >= found.padding[0]
+    turned = columns if by_columns else found.x.nbytes + weights
+    return found.x.nbytes + max(turned, own)
+
+
 def _onednn_weights(found: _Convolution, x: int, y: int) -> int:
     """Bytes taken at most for the gradient of the weights, itself among them; each thread may have its own."""
+    if found.thin and found.groups == 1:
+        planes = math.prod(found.y.shape[3:])
+        # Matrix products, plane by plane, with four sums of the weights; where maps are small each thread has its own.
+        apart = torch.get_num_threads() if planes * found.y.shape[2] < MAP_FOR_ALL_THREADS else 1
+        columns = found.x.shape[1] * found.kernel_voxels * planes * found.x.element_size()
+        return found.w.nbytes + apart * (4 * found.w.nbytes + columns)
     few = found.x.shape[1] < FEW_CHANNELS
     if found.groups > 1 or (few and found.y.shape[1] < FEW_CHANNELS):
         return 2 * found.w.nbytes
@@ -162,7 +205,8 @@ def _onednn_weights(found: _Convolution, x: int, y: int) -> int:
     threads = 1 if few else min(rows, torch.get_num_threads())
     read = y + (0 if few else x)
     if not _half(found.x) or found.kernel_voxels == 1:
-        return read + threads * found.blocked_weights
+        # Beside the sums of all threads nothing else lives, beside their total its copy in torch's layout.
+        return max(read + threads * found.blocked_weights, found.blocked_weights + found.w.nbytes)
     # Each thread turns one sample over, the finer map with a margin, and sums in float32.
     large = y if found.transposed else x
     width = (found.y if found.transposed else found.x).shape[-1]
