@@ -31,7 +31,7 @@ def preparation_steps(run: PlannedRun, study: StudyFile, folder: Path, cpus: int
     plan = [*MEDARCH, "plan", run.dataset.entry.path, "--workspace", room.root, "--preset", method.plan,
             "--name", method.name, "--device", study.device, "--workers", cpus]  # fmt: skip
     if method.memory_gb is not None:
-        plan += ["--memory", method.memory_gb]
+        plan += ["--memory", str(method.memory_gb)]
     for path in changes:
         plan += ["--with", path]
     for code in run.dataset.entry.waive:

@@ -16,6 +16,7 @@ from medarch.planning.apply_changes import apply_changes
 from medarch.planning.asked_network import asked_network
 from medarch.planning.check_changes import check_changes
 from medarch.planning.choose_network import choose_network
+from medarch.planning.fit_into_memory import fit_into_memory
 from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.plan_nnunet import plan_nnunet
 
@@ -110,3 +111,28 @@ def test_a_change_of_cost_brings_a_new_estimate_and_others_keep_it(tmp_path):
     expected = predict_memory(wide, found, batch_size=4, device="cpu")
     assert found.estimate.training_bytes == expected.bytes > planned.configuration().estimate.training_bytes
     assert json.loads(wide.to_json())["configurations"]["3d_fullres"]["estimate"]["seconds_per_step"] is None
+
+
+def test_what_is_asked_for_stays_within_the_memory_by_levers(tmp_path):
+    planned = plan_auto_(fingerprint((64, 64, 64)))
+    asked = check_changes(planned, apply_changes(planned, changes(tmp_path, "batch_size: 8\n")))
+    needs = asked.configuration().estimate.training_bytes
+    assert fit_into_memory(planned, asked, needs) == asked, "it fits as it is"
+    fitting = fit_into_memory(planned, asked, needs // 2)
+    found, before = fitting.configuration(), asked.configuration()
+    assert found.patch_voxels == before.patch_voxels
+    assert found.network == before.network
+    assert found.batch_size * found.training.accumulate == 8
+    assert found.estimate.training_bytes <= needs // 2
+    assert found.estimate.training_bytes == predict_memory(fitting, found, device="cpu").bytes
+    reason = fitting.reasons[-1]
+    assert reason.decision == "3d_fullres.levers"
+    assert all(f"{lever} (" in reason.because for lever in reason.value.split(", "))
+    assert f"of {needs / 2 / 2**30:.1f} GiB predicted" in reason.because
+
+
+def test_what_cannot_fit_is_refused(tmp_path):
+    planned = plan_auto_(fingerprint((64, 64, 64)))
+    asked = check_changes(planned, apply_changes(planned, changes(tmp_path, "batch_size: 8\n")))
+    with pytest.raises(PlanError, match=r"with every lever pulled.*smaller patch"):
+        fit_into_memory(planned, asked, 2**28)

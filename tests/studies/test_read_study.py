@@ -41,6 +41,8 @@ def test_paths_start_at_the_file_and_links_are_not_followed(study):
         ({"methods": [{"name": "a"}]}, "methods[0]", "exactly one of plan, nnunet and predictions"),
         ({"methods": [{"name": "a", "plan": "auto", "predictions": "x"}]}, "methods[0]", "exactly one"),
         ({"methods": [{"name": "a", "predictions": "x", "with": ["/etc"]}]}, "methods[0]", "with belongs to a plan"),
+        ({"methods": [{"name": "a", "predictions": "x", "memory_gb": 1}]}, "methods[0]", "memory_gb belongs to a plan"),
+        ({"methods": [GOOD["methods"][0] | {"memory_gb": 0}]}, "methods[0].memory_gb", "greater than 0"),
         ({"methods": [GOOD["methods"][0], {"name": "n", "nnunet": {"python": "/none"}}]}, "methods[1].nnunet.python",
          "there is no /none"),
         ({"methods": [{"name": "n", "nnunet": {"python": "/bin/sh", "configuration": "3d_cascade_fullres"}}]},

@@ -182,11 +182,13 @@ def _depthwise_backward(found: _Convolution, *, wants_input: bool) -> int:
     weights, columns = found.w.nbytes, COLUMNS * found.w.nbytes
     own = 2 * weights + columns
     if not found.channels_last or found.thin:
-        own = (1 + 4 * torch.get_num_threads()) * weights
+        plane = found.kernel_voxels * math.prod(found.y.shape[3:]) * found.x.element_size()
+        own = weights + torch.get_num_threads() * (4 * weights + plane)
     if not wants_input:
         return own
-    by_columns = found.channels_last and found.x.dim() == 5 and found.x.shape[2] >= found.padding[0]
-    turned = columns if by_columns else found.x.nbytes + weights
+    turned = found.x.nbytes
+    if found.channels_last:
+        turned = columns if found.x.dim() == 5 and found.x.shape[2] >= found.padding[0] else weights
     return found.x.nbytes + max(turned, own)
 
 
