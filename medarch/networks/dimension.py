@@ -6,12 +6,14 @@ from typing import Literal
 
 from torch import nn
 
+from medarch.networks.convolution_3d import Convolution3d
+
 Dim = Literal[2, 3]
 
 
 def convolution(dim: Dim) -> type[nn.Conv2d] | type[nn.Conv3d]:
-    """``nn.Conv2d`` or ``nn.Conv3d``."""
-    return nn.Conv3d if dim == 3 else nn.Conv2d
+    """``nn.Conv2d``, or ``nn.Conv3d`` with gradients that are right in bfloat16, too."""
+    return Convolution3d if dim == 3 else nn.Conv2d
 
 
 def transposed_convolution(dim: Dim) -> type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]:
