@@ -23,6 +23,7 @@ from medarch.io.write_volume import write_volume
 from medarch.preprocessing.transforms.compose_field import compose_field
 from medarch.preprocessing.transforms.map_points import map_points
 from medarch.preprocessing.transforms.warp_volume import warp_volume
+from medarch.reporting.registration.draw_pair import PairPicture, draw_pair
 from medarch.reporting.registration.pair_examples import pair_examples
 from medarch.reporting.registration.rank_pairs import rank_pairs
 from medarch.reporting.registration.write_registration_report import write_registration_report
@@ -110,8 +111,8 @@ def test_pairs_are_ranked_from_lost_to_exact(evaluation):
 
 def test_the_overlay_of_an_exact_registration_is_grey_and_that_of_half_a_one_is_not(pairs, evaluation):
     """Magenta against green: what differs between the colour channels is what the images disagree in."""
-    html = pair_examples(evaluation, {pair.name: pair for pair in pairs}).body
-    half, exact = pictures(html)
+    bare = {pair.name: replace(pair, fixed_label=None) for pair in pairs}  # without coloured outlines
+    half, exact = pictures(pair_examples(evaluation, bare).body)
 
     def colour(picture: np.ndarray, column: int) -> float:
         width = picture.shape[1] // 5
@@ -122,6 +123,33 @@ def test_the_overlay_of_an_exact_registration_is_grey_and_that_of_half_a_one_is_
     assert colour(exact, after) < 0.1 * colour(exact, before)
     assert colour(half, after) > 0.3 * colour(half, before)
     assert colour(exact, before) == pytest.approx(colour(half, before))
+
+
+def test_outlines_of_labels_lie_on_the_overlays(pairs, evaluation):
+    bare = {pair.name: replace(pair, fixed_label=None) for pair in pairs[:1]}
+    without, with_labels = (pictures(pair_examples(evaluation, shown).body)[0] for shown in (bare, {"exact": pairs[0]}))
+
+    def orange(picture: np.ndarray) -> list[int]:
+        width = picture.shape[1] // 5
+        hits = np.abs(picture - (230, 159, 0)).max(axis=-1) < 30
+        return [int(hits[:, column * width : (column + 1) * width].sum()) for column in range(5)]
+
+    assert max(orange(without)) == 0
+    assert min(orange(with_labels)[:2]) > 100
+    assert max(orange(with_labels)[2:4]) == 0
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_an_affine_pair_has_three_pictures_a_plane_and_a_2d_pair_one_plane(tmp_path, rows):
+    shape = (40, 30, 20 if rows == 3 else 1)
+    grid = oblique_grid("RAS", shape=shape, degrees=0.0)
+    image = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=shape), 2)
+    draw_pair(PairPicture(image, image, image, grid, None, None), tmp_path / "pair.png", title="affine")
+    pixels = np.asarray(PIL.Image.open(tmp_path / "pair.png").convert("RGB")).astype(int)
+    assert pixels.shape[1] == pytest.approx(3 * 2.4 * 110, abs=5)
+    assert (pixels.shape[0] > 400) == (rows == 3)
+    grey = np.abs(pixels[..., 0] - pixels[..., 1]) < 12
+    assert grey.mean() > 0.99
 
 
 def test_a_damaged_image_costs_its_picture_only(pairs, evaluation, tmp_path):

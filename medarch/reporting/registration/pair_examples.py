@@ -11,12 +11,13 @@ import numpy as np
 
 from medarch.core.errors import GeometryError, MedarchError
 from medarch.core.registration_evaluation import PairMeasures, RegistrationEvaluation
-from medarch.core.spatial_transform import DisplacementField, TransformChain
+from medarch.core.spatial_transform import IDENTITY, DisplacementField, TransformChain
 from medarch.evaluation.registration.jacobian_determinant import jacobian_determinant
 from medarch.evaluation.registration.registered_pair import RegisteredPair
 from medarch.io.read_volume import Volume, read_volume
 from medarch.io.transforms.read_transform import read_transform
 from medarch.preprocessing.transforms.compose_field import compose_field
+from medarch.preprocessing.transforms.sample_volume import Interpolation
 from medarch.preprocessing.transforms.warp_volume import warp_volume
 from medarch.reporting.markup import Html, join, paragraph, tag
 from medarch.reporting.registration.draw_pair import PairPicture, draw_pair
@@ -27,8 +28,9 @@ from medarch.reporting.write_number import write_number
 EDGE_PAIRS = 3
 """So many of the worst and of the best pairs."""
 NOTE = (
-    "Overlays: the fixed image is magenta, the moving one green, grey where they agree. The checkerboard takes turns "
-    "between the fixed and the moved image. The deformed grid shows where straight lines of the moving image come "
+    "Overlays: the fixed image is magenta, the moving one green, grey where they agree; outlines of labels are solid "
+    "in the fixed image, dashed in the moving one. The checkerboard takes turns between the fixed and the moved image. "
+    "The deformed grid shows where straight lines of the moving image come "
     "to lie. Volume change: red where the moving image is compressed onto the fixed one, blue where it is stretched, "
     "black outlines around folds. Radiological orientation."
 )
@@ -77,7 +79,7 @@ def _picture(pair: RegisteredPair) -> Html:
         chain = TransformChain(tuple(part for path in pair.transform for part in read_transform(path).parts))
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "pair.png"
-            draw_pair(_to_draw(fixed, moving, chain, pair.before), target, title="")
+            draw_pair(_to_draw(pair, fixed, moving, chain), target, title="")
             png = target.read_bytes()
     except MedarchError as error:
         # One damaged file must not cost the whole report.
@@ -87,23 +89,33 @@ def _picture(pair: RegisteredPair) -> Html:
     return tag("img", src=source, alt=told, style="width: 100%; height: auto")
 
 
-def _to_draw(fixed: Volume, moving: Volume, chain: TransformChain, start: TransformChain) -> PairPicture:
+def _to_draw(pair: RegisteredPair, fixed: Volume, moving: Volume, chain: TransformChain) -> PairPicture:
     grid = fixed.geometry
 
-    def moved(by: TransformChain) -> np.ndarray:
+    def moved(volume: Volume, by: TransformChain, interpolation: Interpolation = "linear") -> np.ndarray:
         try:
-            array: np.ndarray = warp_volume(moving.array[:1], moving.geometry, grid, by).array[0]
+            warped = warp_volume(volume.array[:1], volume.geometry, grid, by, interpolation=interpolation)
         except GeometryError:  # the images do not overlap there
-            array = np.zeros(grid.shape, dtype=np.float32)
+            return np.zeros(grid.shape, dtype=np.float32)
+        array: np.ndarray = warped.array[0]
         return array
 
+    labels = None
+    if pair.fixed_label is not None and pair.moving_label is not None:
+        maps = [read_volume(path) for path in (pair.fixed_label, pair.moving_label)]
+        labels = (
+            moved(maps[0], IDENTITY, "nearest"),
+            moved(maps[1], pair.before, "nearest"),
+            moved(maps[1], chain, "nearest"),
+        )
     # The grid shows what bends: an affine part would only shift and turn the lines.
     bent = TransformChain(tuple(part for part in chain.parts if isinstance(part, DisplacementField)))
     return PairPicture(
         fixed.array[0],
-        moved(start),
-        moved(chain),
+        moved(moving, pair.before),
+        moved(moving, chain),
         grid,
         compose_field(bent, grid).voxels() if bent.parts else None,
         jacobian_determinant(compose_field(chain, grid)) if bent.parts else None,
+        labels,
     )
