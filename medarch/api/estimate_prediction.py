@@ -23,17 +23,33 @@ def estimate_prediction(
     mirror: bool | None = None,
     step: float | None = None,
     fast: bool = False,
+    mpp: float | None = None,
+    chunk: int | None = None,
+    workers: int | None = None,
+    tissue: bool = True,
 ) -> tuple[CaseEstimate, ...]:
     """Predict seconds and peak memory of each case; arguments as in :func:`medarch.api.predict`.
 
     Raises:
-        UsageError: the model is not one of a segmentation task.
+        UsageError: the model is neither one of a segmentation task nor one of nuclei.
     """
     from medarch.inference.estimate_cases import estimate_cases
     from medarch.inference.prediction_options import PredictionOptions
     from medarch.io.find_inputs import find_inputs
 
-    plan = Plan.load(find_model(model) / "plan.json")
+    folder = find_model(model)
+    if (folder / "nuclei.json").is_file():
+        from medarch.inference.nuclei.estimate_slides import estimate_slides
+        from medarch.inference.nuclei.model_files import load_nuclei_model
+        from medarch.inference.nuclei.slide_options import SlideOptions
+        from medarch.io.slides.find_slides import find_slides
+        from medarch.planning.detect_device import detect_device
+
+        slides = find_slides(source)
+        nuclei = load_nuclei_model(folder, device=detect_device(device).kind, precision=precision)
+        chosen = SlideOptions.chosen(mpp=mpp, chunk=chunk, workers=workers, tissue=tissue, restart=False)
+        return estimate_slides(nuclei, slides, options=chosen)
+    plan = Plan.load(folder / "plan.json")
     if plan.task != "segmentation":
         raise UsageError("no estimate for this task", expected="a segmentation model", found=plan.task)
     cases = find_inputs(source, channels=len(plan.channels))

@@ -52,11 +52,11 @@ def say_json(content: Any) -> None:
 
 
 @contextmanager
-def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(name: str, *, unit: str = "case") -> Iterator[Callable[[int, int], None]]:
     """Yield ``progress(done, total)``: a bar on a terminal, silence elsewhere."""
     from tqdm import tqdm
 
-    bar = tqdm(desc=name, unit="case", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False)
+    bar = tqdm(desc=name, unit=unit, disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False)
 
     def progress(done: int, total: int) -> None:
         bar.total = total

@@ -100,11 +100,16 @@ def predict(
             "mirror": mirror,
             "step": step,
             "fast": fast,
+            "mpp": mpp,
+            "chunk": chunk,
+            "workers": workers,
+            "tissue": tissue,
         }
         if dry_run:
             _print_estimates(api.estimate_prediction(model, source, **chosen), as_json=json)
             return
-        with progress_bar("predict") as progress:
+        slides = (api.find_model(model) / "nuclei.json").is_file()
+        with progress_bar("predict", unit="tile" if slides else "case") as progress:
             result = api.predict(
                 model,
                 source,
@@ -116,10 +121,6 @@ def predict(
                 postprocess=postprocess,
                 previous_stage_predictions=previous_stage_predictions,
                 keep_previous_stage=keep_previous_stage,
-                mpp=mpp,
-                chunk=chunk,
-                workers=workers,
-                tissue=tissue,
                 restart=restart,
                 progress=progress,
             )

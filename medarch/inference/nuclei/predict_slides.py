@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medarch.core.durations import spoken
-from medarch.core.errors import MedarchError, UsageError
+from medarch.core.errors import UsageError
 from medarch.core.folder_lock import folder_lock
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.failed_case import failed_case
@@ -93,7 +93,7 @@ def _predicted(
     start = time.monotonic()
     try:
         summary = _predict(model, path, folder, settings, options, progress)
-    except (MedarchError, OSError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001 - the one boundary where a batch isolates a case
         return failed_case(name, error, images=(path,), seconds=time.monotonic() - start)
     seconds = time.monotonic() - start
     for warning in summary.warnings:

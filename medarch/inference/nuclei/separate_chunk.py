@@ -64,10 +64,10 @@ def separate_chunk(task: ChunkTask) -> tuple[NucleiPart, int]:
     if not met.any():
         return NucleiPart.empty(task.store.channels - 3), 0
     labels = _separated(task.separation, maps, components, met & ~long)
-    cut = 0
+    cut: set[int] = set()
     if long.any():
         cut = _separate_by_lattice(task, window, maps, long[components], labels, components > 0)
-    return _described(task, window, maps[0], labels), cut
+    return _described(task, window, maps[0], labels, cut)
 
 
 def _grown(task: ChunkTask, halo: int) -> Box:
@@ -139,11 +139,11 @@ def _separated(separation: Separation, maps: np.ndarray, components: np.ndarray,
 
 def _separate_by_lattice(
     task: ChunkTask, window: Box, maps: np.ndarray, long: np.ndarray, labels: np.ndarray, foreground: np.ndarray
-) -> int:
-    """Add the labels of long components, square by square; return how many nuclei of them touch a square's edge."""
+) -> set[int]:
+    """Add the labels of long components, square by square; return those that touch the edge of their square."""
     side, near = LARGEST_COMPONENT, _near(task.separation)
     top, left, bottom, right = task.chunk
-    cut = 0
+    cut = set()
     for row in range(top // side * side, bottom, side):
         for column in range(left // side * side, right, side):
             square = (row, column, min(row + side, task.size[0]), min(column + side, task.size[1]))
@@ -163,11 +163,12 @@ def _separate_by_lattice(
             kept = np.zeros_like(own)
             kept[inner] = True
             found[~kept] = 0
+            found[found > 0] += labels.max()
             target = labels[outer_slices]
-            target[found > 0] = found[found > 0] + labels.max()
+            target[found > 0] = found[found > 0]
             rim = found[inner].copy()
             rim[1:-1, 1:-1] = 0
-            cut += len(np.unique(rim[rim > 0]))
+            cut.update(np.unique(rim[rim > 0]).tolist())
     return cut
 
 
@@ -181,8 +182,10 @@ def _part(box: Box, window: Box) -> tuple[Box, tuple[slice, slice]]:
     )
 
 
-def _described(task: ChunkTask, window: Box, probability: np.ndarray, labels: np.ndarray) -> NucleiPart:
-    """The nuclei whose first pixel lies in the chunk."""
+def _described(
+    task: ChunkTask, window: Box, probability: np.ndarray, labels: np.ndarray, cut: set[int]
+) -> tuple[NucleiPart, int]:
+    """The nuclei whose first pixel lies in the chunk, and how many of them were cut."""
     flat = labels.ravel()
     places = np.flatnonzero(flat)
     found, first = np.unique(flat[places], return_index=True)
@@ -194,11 +197,12 @@ def _described(task: ChunkTask, window: Box, probability: np.ndarray, labels: np
     keep[found[own]] = True
     kept = np.where(keep[labels], labels, 0)
     if not kept.any():
-        return NucleiPart.empty(task.store.channels - 3)
+        return NucleiPart.empty(task.store.channels - 3), 0
     used_rows, used_columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
     box = (used_rows[0], used_columns[0], used_rows[-1] + 1, used_columns[-1] + 1)
     slices = (slice(box[0], box[2]), slice(box[1], box[3]))
     corner = (int(window[0] + box[0]), int(window[1] + box[1]))
     end = (int(window[0] + box[2]), int(window[1] + box[3]))
     types = task.store.read(*corner, *end, channels=slice(3, None))
-    return describe_nuclei(kept[slices], probability[slices], types, corner=corner)
+    part = describe_nuclei(kept[slices], probability[slices], types, corner=corner)
+    return part, len(cut.intersection(found[own].tolist()))

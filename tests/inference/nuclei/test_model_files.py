@@ -69,6 +69,19 @@ def test_a_slide_without_pixel_size_is_exit_code_1_and_says_mpp(folder, crop, tm
     assert "--mpp" in result.output
 
 
+def test_a_dry_run_counts_the_tiles_that_would_be_computed(folder, crop, tmp_path):
+    (tmp_path / "bad.svs").write_bytes(b"x")
+    (tmp_path / "crop.png").write_bytes(crop.read_bytes())
+    command = ["predict", str(folder), str(tmp_path), str(tmp_path / "out"), "--mpp", "0.5", "--dry-run", "--json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    bad, good = json.loads(result.stdout)
+    assert (bad["case"], bad["passes"]) == ("bad", 0)
+    assert (good["case"], good["passes"]) == ("crop", 12)
+    assert good["seconds"] > 0
+    assert not (tmp_path / "out").exists()
+
+
 def test_options_without_effect_are_refused(folder, crop, tmp_path):
     with pytest.raises(UsageError, match="step, fast with a model of nuclei"):
         api.predict(folder, crop, tmp_path, step=0.5, fast=True)

@@ -89,9 +89,10 @@ def test_foreground_without_end_is_divided_by_a_fixed_lattice(tmp_path, monkeypa
     assert cut > 0
     assert len(rows) > 20
     for chunk in (64, 100, 170):
-        image, others, _ = painted(store, chunk)
+        image, others, here = painted(store, chunk)
         assert np.array_equal(image, reference)
         assert others == rows
+        assert here == cut
 
 
 def test_a_component_inside_a_ring_is_separated_on_its_own(tmp_path):
