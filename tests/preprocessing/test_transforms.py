@@ -197,6 +197,23 @@ def test_the_inverse_brings_back_what_came_from_outside_of_the_grid():
     np.testing.assert_allclose(map_points(corner, TransformChain((field,)).inverse()).points_mm, corner - 5, atol=1e-3)
 
 
+def test_the_inverse_leaves_alone_what_the_field_leaves_alone():
+    """Forward of inverse is the identity inside and outside of the grid, but where nothing is moved to."""
+    grid = oblique_grid(shape=(12, 14, 10))
+    field = DisplacementField.from_vectors(smooth_field(grid).vectors + np.array([4.0, 0, 0]).reshape(3, 1, 1, 1), grid)
+    chain = TransformChain((field,))
+    points = np.random.default_rng(5).uniform((-46, 8, -17), (3, 58, 33), size=(3000, 3))
+    back = map_points(points, chain.inverse())
+    again = map_points(back.points_mm, chain)
+    close = np.linalg.norm(again.points_mm - points, axis=1) < 1e-3
+    index = (points - grid.matrix[:3, 3]) @ np.linalg.inv(grid.matrix[:3, :3]).T
+    outside = ~((index > -0.5) & (index < np.array(grid.shape) - 0.5)).all(axis=1)
+    assert 300 < (~outside).sum() < 1500
+    assert close[outside].all()
+    assert close[~outside].mean() > 0.6
+    assert (np.linalg.norm(back.points_mm - points, axis=1)[outside] > 1).any()
+
+
 def test_a_tear_and_a_fold_are_inverted_as_far_as_they_can_be():
     grid = Geometry.from_array((20, 4, 4), np.eye(4))
     vectors = np.zeros((3, 20, 4, 4))
