@@ -41,6 +41,7 @@ def predict(
     chunk: int | None = None,
     workers: int | None = None,
     tissue: bool = True,
+    optimise: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> Prediction:
@@ -74,6 +75,7 @@ def predict(
         chunk: slides: side of a chunk of post-processing in pixels; no output depends on it.
         workers: slides: processes of post-processing; no output depends on them.
         tissue: slides: look only where there is tissue.
+        optimise: of a registration, go on from the network's field for each pair alone.
         restart: predict every case again.
         progress: called with cases done and all.
     """
@@ -111,8 +113,10 @@ def predict(
 
         pairs = find_pairs(source, channels=len(plan.channels))
         return register_with_model(
-            folder, pairs, output, folds=folds, device=device, restart=restart, progress=progress
+            folder, pairs, output, folds=folds, device=device, optimise=optimise, restart=restart, progress=progress
         )
+    if optimise:
+        raise UsageError("only registrations are optimised", expected="a registration", found=plan.task)
     cases = find_inputs(source, channels=len(plan.channels))
     if plan.classes is not None:
         return classify(folder, cases, output, folds=folds, device=device, mirror=mirror is not False, restart=restart,

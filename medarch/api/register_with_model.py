@@ -21,6 +21,7 @@ def register_with_model(
     *,
     folds: Sequence[str] | None = None,
     device: str = "auto",
+    optimise: bool = False,
     restart: bool = False,
     store: CaseStore | None = None,
     progress: Progress | None = None,
@@ -31,4 +32,4 @@ def register_with_model(
     from medarch.planning.detect_device import detect_device
 
     loaded = load_registration(model, folds=folds, device=detect_device(device).kind)
-    return predict_pairs(loaded, pairs, output, restart=restart, store=store, progress=progress)
+    return predict_pairs(loaded, pairs, output, optimise=optimise, restart=restart, store=store, progress=progress)

@@ -23,7 +23,10 @@ def predict(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="INPUT", help="An image, a folder of images (any names), or a manifest.", show_default=False
+            metavar="INPUT",
+            help="An image, a folder of images (any names), or a manifest; of a registration a table of pairs "
+            "(columns fixed and moving), or a dataset.",
+            show_default=False,
         ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the predictions.", show_default=False)],
@@ -77,6 +80,9 @@ def predict(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Slides: processes of post-processing; change no output.")] = None,
     tissue: Annotated[bool, typer.Option("--tissue/--everywhere", help="Slides: look only where tissue is.")] = True,
+    optimise: Annotated[
+        bool, typer.Option("--optimise", help="A registration: go on from the network's field for each pair alone.")
+    ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Probe one case, print what each will cost in time and memory, stop.")
@@ -121,6 +127,7 @@ def predict(
                 postprocess=postprocess,
                 previous_stage_predictions=previous_stage_predictions,
                 keep_previous_stage=keep_previous_stage,
+                optimise=optimise,
                 restart=restart,
                 progress=progress,
             )

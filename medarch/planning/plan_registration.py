@@ -39,15 +39,19 @@ PERCENTILE = 95
 """The grid holds so many per cent of the cases whole, along each axis."""
 SIDE_STEP = 4
 SMALLEST_SIDE = 8
+WIDTHS = (1.5, 1.0)
+"""Multiples of the network's own features, tried from the widest."""
 WINDOW = 5
-SMOOTHNESS = 1.0
-LABEL_WEIGHT = 1.0
+SMOOTHNESS = 0.2
+LABEL_WEIGHT = 2.0
 MANY_LABELS = 4
 """More are compared at half the resolution: every label is an image to warp."""
 CLEARLY = 0.05
 """Overlap by which centres must be better than the world's places to be trusted more."""
-ENOUGH_STEPS = 1500
-"""A budgeted run should take so many; below, resolution is given up."""
+ENOUGH_STEPS = 5000
+"""A budgeted run should take so many pairs; below, width is given up. (Measured: docs/registration.md.)"""
+FEWEST_STEPS = 1500
+"""When even the narrowest network takes fewer, resolution is given up."""
 COARSER = 2 ** (1 / 3)
 """A spacing so many times larger halves the voxels."""
 SMALLEST_SHARE = 1 / 16
@@ -150,8 +154,8 @@ class _Planner:
         )
         return chosen, range_mm
 
-    def _draft(self, plan: Plan, grid: TargetGrid, *, coarser: float) -> Configuration:
-        """The configuration at a multiple of the target spacing, without batch and schedule."""
+    def _draft(self, plan: Plan, grid: TargetGrid, *, coarser: float, width: float) -> Configuration:
+        """The configuration at a multiple of the target spacing and of the features, without the schedule."""
         dim: Literal[2, 3] = 3 if plan.default == "3d" else 2
         spacing = [float(value) * coarser for value in grid.spacing_mm]
         size, median = _sizes(self.fingerprint, grid, spacing)
@@ -170,7 +174,7 @@ class _Planner:
                 normalisation=self._normalisation(plan),
                 crop="none",
             ),
-            network=self._network(plan, dim, size, spacing_in),
+            network=self._network(plan, dim, size, spacing_in, width=width),
             training=TrainingPlan(
                 optimizer="adamw",
                 learning_rate=1e-3,
@@ -183,7 +187,7 @@ class _Planner:
                 augmentation=AugmentationPlan(
                     rotation_degrees=(10.0,) * 3 if dim == 3 else (10.0,),
                     dummy_2d=dim == 3 and thick,
-                    mirror_axes=tuple(range(dim)),
+                    mirror_axes=(),
                 ),
             ),
             inference=InferencePlan(mirror_axes=()),
@@ -195,7 +199,9 @@ class _Planner:
         chosen = choose_normalisation(self.fingerprint, plan.channels)
         return tuple(channel.model_copy(update={"inside_mask": False}) for channel in chosen)
 
-    def _network(self, plan: Plan, dim: Literal[2, 3], size: tuple[int, ...], spacing_mm: list[float]) -> NetworkPlan:
+    def _network(
+        self, plan: Plan, dim: Literal[2, 3], size: tuple[int, ...], spacing_mm: list[float], *, width: float
+    ) -> NetworkPlan:
         topology = unet_topology(spacing_mm, size)
         stages = len(topology.strides)
         network = NetworkPlan(
@@ -211,7 +217,8 @@ class _Planner:
             deep_supervision=False,
             options=self.asked.get("options", {}),
         )
-        return fit_topology(network)
+        fitted = fit_topology(network)
+        return fitted.model_copy(update={"features": tuple(round(width * count) for count in fitted.features)})
 
     def _registration(self, plan: Plan) -> RegistrationPlan:
         labels = len(plan.labels.foreground_values)
@@ -226,25 +233,28 @@ class _Planner:
         )
 
     def _search(self, plan: Plan, grid: TargetGrid) -> tuple[Configuration, MemoryPrediction, float]:
-        """Give up resolution until memory and budget suffice; return seconds a step, too."""
+        """Give up width, then resolution, until memory and budget suffice; return seconds a step, too."""
         told: list[str] = []
+        widths = (1.0,) if self.asked else WIDTHS
         finest, coarser = 0, 1.0
         while True:
-            candidate = self._draft(plan, grid, coarser=coarser)
-            voxels = math.prod(candidate.patch_voxels)
-            finest = finest or voxels
-            last = voxels / 2 < SMALLEST_SHARE * finest
-            cost = predict_memory(plan, candidate, device=self.budget.device.kind)
-            if cost.bytes <= self.budget.memory_bytes:
+            for width in widths:
+                candidate = self._draft(plan, grid, coarser=coarser, width=width)
+                voxels = math.prod(candidate.patch_voxels)
+                finest = finest or voxels
+                last = width == widths[-1] and voxels / 2 < SMALLEST_SHARE * finest
+                cost = predict_memory(plan, candidate, device=self.budget.device.kind)
+                if cost.bytes > self.budget.memory_bytes:
+                    told.append(f"{_named(candidate)} does not fit the memory")
+                    continue
                 seconds = LOOP_OVERHEAD * self.measure(plan, candidate, batch_size=1, device=self.budget.device.kind)
                 steps = None if self.budget.time_s is None else self.budget.time_s / seconds
-                told.append(f"{_named(candidate)}: {seconds:.3g} s a step" + (f", {steps:.0f} steps" if steps else ""))
-                if steps is None or steps >= ENOUGH_STEPS or last:
+                told.append(f"{_named(candidate)}: {seconds:.3g} s a pair" + (f", {steps:.0f} pairs" if steps else ""))
+                enough = ENOUGH_STEPS if width > widths[-1] else FEWEST_STEPS
+                if steps is None or steps >= enough or last:
                     self._explain(candidate, told, cost)
                     return candidate, cost, seconds
-            else:
-                told.append(f"{_named(candidate)} does not fit the memory")
-            if last:
+            if voxels / 2 < SMALLEST_SHARE * finest:
                 raise PlanError(
                     "no grid of the network fits",
                     expected=f"a training step within {self.budget.memory_bytes / 2**30:.2f} GiB",
@@ -267,6 +277,11 @@ class _Planner:
             "levels",
             len(network.strides),
             f"a voxel of the coarsest level is {coarsest:.3g} mm; the field has to reach {self.range_mm:.3g} mm",
+        )
+        self._say(
+            "augmentation",
+            "moved, turned and scaled",
+            "both images alike, and one against the other; never mirrored, as anatomy is not",
         )
         self._say("similarity", f"{settings.similarity}, window {settings.window}", "one modality, contrast may differ")
         self._say(
@@ -303,7 +318,9 @@ class _Planner:
 
 
 def _named(configuration: Configuration) -> str:
-    return f"{configuration.network.architecture} on {'×'.join(map(str, configuration.patch_voxels))}"
+    network = configuration.network
+    width = f" {network.features[0]} wide" if network.features else ""
+    return f"{network.architecture}{width} on {'×'.join(map(str, configuration.patch_voxels))}"
 
 
 def _sizes(

@@ -5,13 +5,16 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from typer.testing import CliRunner
 
 from medarch.cli.app import app
 from medarch.core.geometry import Geometry
 from medarch.core.prediction import Prediction
 from medarch.core.registration_evaluation import RegistrationEvaluation
+from medarch.io.read_volume import read_volume
 from medarch.io.write_volume import write_volume
+from medarch.tasks.registration.local_ncc import local_ncc
 
 SHAPE = (24, 28, 20)
 CHANGES = """
@@ -93,6 +96,20 @@ def test_test_pairs_are_registered_measured_and_applied_by_itk(dataset, trained,
     transform = sitk.DisplacementFieldTransform(sitk.ReadImage(str(row.field), sitk.sitkVectorFloat64))
     theirs = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform, sitk.sitkLinear))
     np.testing.assert_allclose(sitk.GetArrayFromImage(sitk.ReadImage(str(row.output))), theirs, atol=0.05)
+
+
+def test_optimising_a_pair_makes_its_images_more_alike(dataset, trained, tmp_path):
+    first, second = (dataset / f"imagesTs/s{number}_0000.nii.gz" for number in (14, 17))
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"fixed,moving\n{first},{second}\n")
+    alike = []
+    for name, options in (("plain", []), ("optimised", ["--optimise"])):
+        run("predict", trained, table, tmp_path / name, "--device", "cpu", *options)
+        (row,) = Prediction.load(tmp_path / name / "predictions.json").cases
+        images = [torch.from_numpy(read_volume(path).array.astype(np.float32))[None] for path in (first, row.output)]
+        alike.append(1 - local_ncc(*images, window=5).item())
+    assert alike[1] > alike[0]
+    run("predict", trained, table, tmp_path / "plain", "--device", "cpu", "--optimise", code=2)  # made otherwise
 
 
 def test_a_second_run_goes_on_and_a_bad_pair_costs_only_itself(dataset, trained, tmp_path):

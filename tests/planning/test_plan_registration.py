@@ -103,12 +103,15 @@ def test_labels_are_trained_on_where_every_case_has_them_and_many_at_half_the_re
         assert planned(made).configuration().registration.label_weight == 0
 
 
-def test_resolution_is_given_up_for_time_and_memory():
+def test_width_and_then_resolution_are_given_up_for_time_and_memory():
     whole = planned(time_s=None).configuration()
+    narrow = planned(time_s=300.0).configuration()
     hurried = planned(time_s=20.0).configuration()
+    assert narrow.patch_voxels == whole.patch_voxels
+    assert narrow.network.features[0] < whole.network.features[0]
     assert math.prod(hurried.patch_voxels) < math.prod(whole.patch_voxels)
     assert hurried.preprocessing.spacing_mm[0] > whole.preprocessing.spacing_mm[0]
-    tight = planned(time_s=None, memory=whole.estimate.training_bytes - 2**20).configuration()
+    tight = planned(time_s=None, memory=narrow.estimate.training_bytes - 2**20).configuration()
     assert math.prod(tight.patch_voxels) < math.prod(whole.patch_voxels)
     with pytest.raises(PlanError, match="no grid"):
         planned(memory=2**20)

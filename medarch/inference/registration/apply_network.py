@@ -1,4 +1,4 @@
-"""A pair through a trained network."""
+"""A pair through a trained network, and on from there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.load_registration import RegistrationModel
+from medarch.inference.registration.optimise_velocity import optimise_velocity
+from medarch.inference.registration.settings import RegistrationSettings
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.sampling_theta import sampling_theta
 
 
-def apply_network(model: RegistrationModel, fixed: PreparedArrays, moving: PreparedArrays, grid: PairGrid) -> Tensor:
+def apply_network(
+    model: RegistrationModel, fixed: PreparedArrays, moving: PreparedArrays, grid: PairGrid, *, optimise: bool = False
+) -> Tensor:
     """Return the displacement ``(1, D, *grid)`` in voxels of the network's input, the mean over folds.
 
     Args:
@@ -21,14 +26,24 @@ def apply_network(model: RegistrationModel, fixed: PreparedArrays, moving: Prepa
         fixed: the prepared fixed case.
         moving: the prepared moving case.
         grid: how they lie on each other.
+        optimise: go on from there for this pair alone, see
+            :func:`~medarch.inference.registration.optimise_velocity.optimise_velocity`.
     """
-    sides = ((fixed.image, grid.fixed), (moving.image, grid.moving))
-    pair = torch.cat([_on_grid(image, place, grid) for image, place in sides], dim=1)
+    sides = [_on_grid(image, place, grid) for image, place in ((fixed.image, grid.fixed), (moving.image, grid.moving))]
     if model.configuration.network.dim == 2:
-        pair = pair.squeeze(2)
-    pair = pair.to(model.device)
+        sides = [side.squeeze(2) for side in sides]
+    sides = [side.to(model.device) for side in sides]
     with torch.inference_mode():
-        return torch.stack([network(pair).float() for network in model.networks]).mean(0)
+        pair = torch.cat(sides, dim=1)
+        displacement = torch.stack([network(pair).float() for network in model.networks]).mean(0)
+    if not optimise:
+        return displacement
+    matrix = torch.diag(torch.tensor([*model.task.spacing_mm, 1.0], dtype=torch.float64))
+    first, second = (GridImage(side, matrix) for side in sides)
+    identity = torch.eye(len(matrix), dtype=torch.float64)
+    # Cloned: tensors made in inference mode have no gradients.
+    start = displacement.clone()
+    return optimise_velocity(first, second, identity, RegistrationSettings(), start=start).displacement
 
 
 def _on_grid(image: np.ndarray, place: np.ndarray, grid: PairGrid) -> Tensor:

@@ -37,6 +37,7 @@ def predict_pairs(
     pairs: Sequence[PairInput],
     output: Path,
     *,
+    optimise: bool = False,
     restart: bool = False,
     store: CaseStore | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -49,6 +50,7 @@ def predict_pairs(
         model: the networks.
         pairs: what to register.
         output: folder.
+        optimise: go on from the network's field for each pair alone.
         restart: register every pair again, whatever the folder holds.
         store: prepared cases, just checked against their files.
         progress: called with the number of pairs done and of all.
@@ -56,8 +58,8 @@ def predict_pairs(
     Raises:
         PredictionError: the folder holds predictions of another model.
     """
-    settings = {"model_sha256": model.sha256}
-    run = _Run(model, output, store)
+    settings = {"model_sha256": model.sha256, "optimise": optimise}
+    run = _Run(model, output, optimise, store)
     with folder_lock(output):
         for folder in (output, *(output / name for name in FOLDERS)):
             remove_leftovers(folder)
@@ -84,6 +86,7 @@ class _Run:
 
     model: RegistrationModel
     output: Path
+    optimise: bool
     store: CaseStore | None
 
     def register(self, pair: PairInput) -> CasePrediction:
@@ -101,7 +104,8 @@ class _Run:
         fixed, moving = (prepare_input(self.model, case, store=self.store).arrays for case in (pair.fixed, pair.moving))
         alignment = self.model.task.settings.alignment
         grid = PairGrid.of(fixed.record, moving.record, size=configuration.patch_voxels, alignment=alignment)
-        field = field_on_grid(apply_network(self.model, fixed, moving, grid), grid, fixed.record, moving.record)
+        displacement = apply_network(self.model, fixed, moving, grid, optimise=self.optimise)
+        field = field_on_grid(displacement, grid, fixed.record, moving.record)
         seconds = time.monotonic() - started
         warped, labels = self._write(pair, field)
         start = grid.start(fixed.record, moving.record).tolist()
