@@ -125,3 +125,31 @@ def test_a_second_run_goes_on_and_a_bad_pair_costs_only_itself(dataset, trained,
     assert record.cases[0].labels is None
     run("predict", trained, table, tmp_path / "out", "--device", "cpu", code=1)
     assert Prediction.load(tmp_path / "out/predictions.json").cases[0].status == "skipped"
+
+
+def test_slices_without_labels_are_trained_on_listed_pairs_and_judged_by_the_field(tmp_path):
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "Slices"
+    (folder / "imagesTr").mkdir(parents=True)
+    grid = Geometry.from_array((40, 32, 1), np.eye(4))
+    for number in range(8):
+        image = ellipsoid(rng)[0][:, :, 10:11]
+        write_volume(folder / f"imagesTr/s{number}_0000.nii.gz", np.pad(image, ((8, 8), (2, 2), (0, 0))), grid)
+    (folder / "dataset.json").write_text(json.dumps({"task": "registration", "channel_names": {"0": "MR"}}))
+    pairs = [f"s{2 * number},s{2 * number + 1}" for number in range(4)]
+    (folder / "pairs.csv").write_text("\n".join(["fixed,moving", *pairs]) + "\n")
+    changes = tmp_path / "changes.yaml"
+    changes.write_text("training: {epochs: 2, iterations_per_epoch: 3, patience_epochs: null}\n")
+    run("check", folder, "-j", 0)
+    run("plan", folder, "-w", tmp_path, "--with", changes, "--device", "cpu", "-j", 0)
+    plan = tmp_path / "Slices/auto"
+    said = json.loads(run("train", plan, "--device", "cpu", "-j", 0, "--json").splitlines()[-1])
+    assert said["validation_dsc"] is None
+    found = RegistrationEvaluation.load(plan / "2d/fold_0/validation/evaluation.json")
+    assert len(found.pairs) == 1
+    assert found.mean("pair", "folding_share") == 0
+    table = tmp_path / "todo.csv"
+    table.write_text("fixed,moving\nSlices/imagesTr/s0_0000.nii.gz,Slices/imagesTr/s3_0000.nii.gz\n")
+    run("predict", plan, table, tmp_path / "out", "--device", "cpu", "--optimise")
+    (row,) = Prediction.load(tmp_path / "out/predictions.json").cases
+    assert read_volume(row.output).geometry.shape == (40, 32, 1)

@@ -21,23 +21,25 @@ def field_on_grid(displacement: Tensor, grid: PairGrid, fixed: PreparedCase, mov
         fixed: how the fixed case was prepared.
         moving: how the moving case was prepared.
     """
-    flat = displacement.dim() == 4
     geometry = fixed.geometry
     to_input = np.linalg.inv(network_matrix(fixed) @ grid.fixed) @ geometry.matrix
     to_moving = network_matrix(moving) @ grid.moving
-    voxels = np.indices(geometry.shape, dtype=np.float64).reshape(3, -1)
-    places = to_input[:3, :3] @ voxels + to_input[:3, 3:]
-    moved = places.copy()
-    first = 1 if flat else 0
-    moved[first:] += _sampled(displacement, places[first:])
-    world = geometry.matrix[:3, :3] @ voxels + geometry.matrix[:3, 3:]
-    vectors = to_moving[:3, :3] @ moved + to_moving[:3, 3:] - world
-    return DisplacementField.from_vectors(vectors.reshape(3, *geometry.shape).astype(np.float32), geometry)
+    components = displacement[0].double().cpu().numpy()
+    first = 3 - len(components)
+    vectors = np.empty((3, *geometry.shape), dtype=np.float32)
+    for plane in range(geometry.shape[0]):  # one at a time: coordinates are float64
+        voxels = np.indices((1, *geometry.shape[1:]), dtype=np.float64).reshape(3, -1)
+        voxels[0] = plane
+        places = to_input[:3, :3] @ voxels + to_input[:3, 3:]
+        places[first:] += _sampled(components, places[first:])
+        world = geometry.matrix[:3, :3] @ voxels + geometry.matrix[:3, 3:]
+        moved = to_moving[:3, :3] @ places + to_moving[:3, 3:]
+        vectors[:, plane] = (moved - world).reshape(3, *geometry.shape[1:])
+    return DisplacementField.from_vectors(vectors, geometry)
 
 
-def _sampled(field: Tensor, places: np.ndarray) -> np.ndarray:
+def _sampled(components: np.ndarray, places: np.ndarray) -> np.ndarray:
     """``(D, N)`` vectors at ``(D, N)`` voxels."""
     from scipy import ndimage
 
-    components = field[0].double().cpu().numpy()
     return np.stack([ndimage.map_coordinates(component, places, order=1, mode="nearest") for component in components])
