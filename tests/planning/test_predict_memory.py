@@ -228,3 +228,13 @@ def test_levers_are_pulled_one_after_another_until_none_is_left():
     assert without_levers(configuration).batch_size == 4
     with pytest.raises(UsageError, match="selective"):
         pull(configuration, ["wish"])
+
+
+@pytest.mark.parametrize("architecture", ["pyramid", "voxelmorph_diff", "unet_register"])
+def test_the_prediction_for_registration_networks_is_what_the_allocator_counts(architecture):
+    plan = sketch_plan(architecture, patch_voxels=(32, 40, 36), batch_size=1)
+    configuration = plan.configuration()
+    assert configuration.patch_voxels == (32, 40, 36)
+    found = predict_memory(plan, configuration, device="cpu")
+    _, measured = allocated_bytes(lambda: real_step(plan, configuration))
+    assert found.tensor_bytes == pytest.approx(measured, rel=0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +22,6 @@ from medarch.networks.register.registration_output import RegistrationOutput
 from medarch.networks.register.topology import topology
 
 WIDTHS = (16, 32, 32, 32, 32)
-TINY = 4
-"""Voxels."""
 
 
 class Pyramid(RegistrationNetwork):
@@ -86,7 +83,7 @@ class Pyramid(RegistrationNetwork):
                 there = resize_field(there, size)
                 back = None if back is None else resize_field(back, size)
                 of_moving = warp(of_moving, there, outside="border")
-            context, missing = _applied(level, of_fixed, of_moving, context)
+            context, missing = level(of_fixed, of_moving, context)
             step = self._step(missing)
             if both:
                 undo = self._step(-missing)
@@ -98,10 +95,7 @@ class Pyramid(RegistrationNetwork):
 
     def _maps(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Maps of the fixed and of the moving image, finest first, made in one batch."""
-        seen, maps = torch.cat(x.chunk(2, dim=1)), []
-        for stage in self.encoder.stages:
-            seen = _applied(stage, seen)
-            maps.append(seen.chunk(2))
+        maps = [each.chunk(2) for each in self.encoder(torch.cat(x.chunk(2, dim=1)))]
         return [fixed for fixed, _ in maps], [moving for _, moving in maps]
 
     def _step(self, missing: Tensor) -> Tensor:
@@ -127,19 +121,6 @@ class _Level(nn.Module):
             seen.append(F.interpolate(context, fixed.shape[2:], mode="nearest"))
         context = self.blocks(torch.cat(seen, dim=1))
         return context, self.head(context)
-
-
-def _applied(block: nn.Module, first: Tensor, *others: Tensor | None) -> Any:
-    """``block`` of its inputs, in full precision where they are tiny.
-
-    On CPUs the bfloat16 gradient of a kernel is garbage, even infinite, over a map two voxels thick (torch 2.13,
-    oneDNN); a map so small takes no time in float32.
-    """
-    kind = first.device.type
-    if first.shape[2] > TINY or not torch.is_autocast_enabled(kind):
-        return block(first, *others)
-    with torch.autocast(kind, enabled=False):
-        return block(first.float(), *(None if other is None else other.float() for other in others))
 
 
 def _encoder(plan: NetworkPlan, channels: int, norm: str) -> Encoder:
