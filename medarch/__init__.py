@@ -1,7 +1,8 @@
 """medarch: self-configuring deep learning for 3D medical images.
 
 The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``,
-``report``, ``export``, ``import_model``, ``compare``, ``select``, ``ensemble``, ``postprocess``, ``warp``.
+``report``, ``export``, ``import_model``, ``compare``, ``select``, ``ensemble``, ``postprocess``, ``register``,
+``warp``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         postprocess,
         predict,
         preprocess,
+        register,
         report,
         select,
         train,
@@ -41,6 +43,7 @@ __all__ = [
     "postprocess",
     "predict",
     "preprocess",
+    "register",
     "report",
     "select",
     "train",

@@ -21,6 +21,7 @@ from medarch.api.plan_folder import PlanFolder
 from medarch.api.postprocess import postprocess
 from medarch.api.predict import predict
 from medarch.api.preprocess import preprocess
+from medarch.api.register import register
 from medarch.api.report import report
 from medarch.api.select import select
 from medarch.api.show_network import NetworkFacts, show_network
@@ -51,6 +52,7 @@ __all__ = [
     "postprocess",
     "predict",
     "preprocess",
+    "register",
     "report",
     "select",
     "show_network",

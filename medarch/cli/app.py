@@ -17,6 +17,7 @@ from medarch.cli.plan import plan
 from medarch.cli.postprocess import postprocess
 from medarch.cli.predict import predict
 from medarch.cli.preprocess import preprocess
+from medarch.cli.register import register
 from medarch.cli.report import report
 from medarch.cli.select import select
 from medarch.cli.train import train
@@ -43,6 +44,7 @@ for verb in (
     evaluate,
     report,
     compare,
+    register,
     export,
     warp,
     info,

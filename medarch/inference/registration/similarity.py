@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 from torch import Tensor
 
-from medarch.core.errors import UsageError
 from medarch.inference.registration.grid_image import GridImage
+from medarch.inference.registration.settings import Similarity
 from medarch.tasks.registration.local_correlation import LocalCorrelation
 from medarch.tasks.registration.masked_mean import masked_mean
 from medarch.tasks.registration.mind_descriptor import mind_descriptor
 from medarch.tasks.registration.mse import mse
 from medarch.tasks.registration.nmi import nmi
 
-Similarity = Literal["lncc", "mind", "nmi", "mse"]
-"""Local correlation for images of one kind, MIND descriptors or mutual information for two kinds, squared difference
-for images on one scale of intensities."""
 EPSILON = 0.02
 """Of the local correlation: contrast below a seventh of the image's standard deviation counts little."""
 
@@ -33,20 +30,15 @@ def similarity_loss(name: Similarity, fixed: GridImage, *, window: int) -> Loss:
         name: of the measure.
         fixed: image, with the mask of what counts.
         window: side in voxels of the local correlation.
-
-    Raises:
-        UsageError: unknown name.
     """
     if name == "lncc":
-        return LocalCorrelation(fixed.values, window=window, mask=fixed.mask, epsilon=EPSILON)
+        return LocalCorrelation(fixed.values, window=window, mask=fixed.mask, epsilon=EPSILON, noise=True)
     if name == "mind":
         described = _describe(fixed.values)
         return lambda warped: masked_mean((_describe(warped) - described).square(), fixed.mask)
     if name == "nmi":
         return lambda warped: nmi(fixed.values, warped, mask=fixed.mask)
-    if name == "mse":
-        return lambda warped: mse(fixed.values, warped, mask=fixed.mask)
-    raise UsageError("unknown similarity", expected=", ".join(get_args(Similarity)), found=str(name))
+    return lambda warped: mse(fixed.values, warped, mask=fixed.mask)
 
 
 def _describe(image: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from medarch.networks.motion.warp import warp
 
 
 @torch.no_grad()
-def invert(displacement: Tensor, *, tolerance_voxels: float = 1e-3, iterations: int = 50) -> Tensor:
+def invert(
+    displacement: Tensor, *, start: Tensor | None = None, tolerance_voxels: float = 1e-3, iterations: int = 50
+) -> Tensor:
     """Return the displacement of φ⁻¹ on the same grid, by fixed point iteration; no gradients.
 
     Each voxel x solves y + u(y) = x for itself. Source: Chen et al. 2008, doi:10.1118/1.2816107; a voxel that
@@ -20,6 +22,7 @@ def invert(displacement: Tensor, *, tolerance_voxels: float = 1e-3, iterations: 
 
     Args:
         displacement: ``(B, D, *grid)`` in voxels; beyond its grid it goes on as at the face.
+        start: the inverse as far as it is known, such as the integral of the negative velocity; default ``-u``.
         tolerance_voxels: largest error at which to stop.
         iterations: at most.
 
@@ -27,7 +30,7 @@ def invert(displacement: Tensor, *, tolerance_voxels: float = 1e-3, iterations: 
         GeometryError: not a field.
     """
     require_field(displacement)
-    inverse = -displacement
+    inverse = -displacement if start is None else start
     step = torch.ones_like(displacement[:, :1])
     before = torch.zeros_like(inverse)
     for _ in range(iterations):

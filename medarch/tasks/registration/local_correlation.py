@@ -38,6 +38,9 @@ class LocalCorrelation:
         window: odd side in voxels, one number or one for each axis.
         mask: ``(B or 1, 1, *grid)`` weights from 0 to 1: which voxels windows are made of and are averaged.
         epsilon: added to the variances; the loss falls short by it where there is no contrast.
+        noise: let both images share noise of variance epsilon, so it is added to the covariance as well: regions
+            without contrast match each other, and two equal images are a minimum whatever epsilon is. Without it
+            stretching the moving image's contrast into a low one gains, which an optimiser of a pair finds out.
 
     Raises:
         PlanError: a side is even or below 1.
@@ -50,6 +53,7 @@ class LocalCorrelation:
         window: int | Sequence[int] = WINDOW,
         mask: Tensor | None = None,
         epsilon: float = EPSILON,
+        noise: bool = False,
     ) -> None:
         self.window = _sides(window, fixed.dim() - 2)
         self.epsilon = epsilon
@@ -58,7 +62,8 @@ class LocalCorrelation:
             ones = torch.ones_like(full_precision(fixed[:1, :1])) if weights is None else weights
             count = box_sum(ones, self.window).clamp_min(1e-6)
             share = 1 / (fixed.shape[1] * fixed.shape[0] * ones.flatten(1).sum(1).clamp_min(1e-6))
-            self._grid = _Grid(self.window, epsilon, weights, 1 / count, share.view(-1, *[1] * (fixed.dim() - 1)))
+            per_image = share.view(-1, *[1] * (fixed.dim() - 1))
+            self._grid = _Grid(self.window, epsilon, epsilon if noise else 0.0, weights, 1 / count, per_image)
             self._fixed = fixed
             self._moments = None if fixed.requires_grad else _moments(fixed, self._grid)
 
@@ -80,10 +85,17 @@ class _Grid:
     """What depends on the grid and the mask only."""
 
     def __init__(
-        self, window: tuple[int, ...], epsilon: float, weights: Tensor | None, per_count: Tensor, share: Tensor
+        self,
+        window: tuple[int, ...],
+        epsilon: float,
+        noise: float,
+        weights: Tensor | None,
+        per_count: Tensor,
+        share: Tensor,
     ) -> None:
         self.window = window
         self.epsilon = epsilon
+        self.noise = noise
         self.weights = weights
         self.per_count = per_count
         self.share = share
@@ -124,7 +136,7 @@ class _LocalCorrelation(Function):
         with torch.autocast(moving.device.type, enabled=False):
             f, mean_f, var_f, size_f = moments if moments is not None else _moments(fixed, grid)
             m, mean_m, var_m, size_m = _moments(moving, grid)
-            covariance = grid.mean(f * m).sub_(mean_f * mean_m)
+            covariance = grid.mean(f * m).sub_(mean_f * mean_m).add_(grid.noise)
             slope = covariance / (var_f * var_m)
             squared = covariance * slope
             weights = grid.share if grid.weights is None else grid.weights * grid.share

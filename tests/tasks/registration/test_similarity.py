@@ -192,3 +192,26 @@ def test_mind_finds_the_place_across_modalities():
     loss.backward()
     assert loss.item() > 0.02
     assert other.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_with_shared_noise_equal_images_are_the_minimum_and_the_gradient_is_that_of_finite_differences(shape):
+    fixed, moving = images(shape)
+    fixed[..., :4] = 0  # without contrast
+    loss = LocalCorrelation(fixed, window=3, epsilon=0.05, noise=True)
+    same = fixed.clone().requires_grad_()
+    value = loss(same)
+    (gradient,) = torch.autograd.grad(value, same)
+    assert value.item() == pytest.approx(0, abs=1e-9)
+    assert gradient.abs().max() < 1e-9
+    moving.requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(moving), moving)
+    way = torch.randn(moving.shape, generator=torch.Generator().manual_seed(0), dtype=moving.dtype)
+    with torch.no_grad():
+        # The size of the image, which the gradient holds fixed, stays what it is along a way at right angles to it.
+        centred = moving - moving.mean(tuple(range(2, moving.dim())), keepdim=True)
+        axes = tuple(range(2, moving.dim()))
+        way -= way.mean(axes, keepdim=True)
+        way -= centred * (way * centred).sum(axes, keepdim=True) / centred.square().sum(axes, keepdim=True)
+        along = (loss(moving + 1e-5 * way) - loss(moving - 1e-5 * way)) / 2e-5
+    assert (gradient * way).sum().item() == pytest.approx(along.item(), rel=1e-4)
