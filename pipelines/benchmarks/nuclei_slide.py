@@ -58,13 +58,13 @@ def load(model: str | None, network: str, mpp: float) -> Any:
 
     torch.manual_seed(0)
     hovernet = HoVerNet(2, 3, 6).eval().to(memory_format=torch.channels_last)
-    colour = found.network.network
+    (colour,) = found.network.networks
 
     def both(tiles: torch.Tensor) -> torch.Tensor:
         hovernet(tiles.contiguous(memory_format=torch.channels_last))
         return colour(tiles)
 
-    return replace(found, network=replace(found.network, network=both))
+    return replace(found, network=replace(found.network, networks=(both,)))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -66,7 +66,7 @@ def load_nuclei_model(folder: Path, *, device: str = "cpu", precision: str = "au
     output = int(network.output_voxels((window, window))[0])  # type: ignore[operator]
     digest = hashlib.sha256((settings.sha256() + file_sha256(folder / WEIGHTS)).encode()).hexdigest()
     tiles = TileNetwork(
-        network.to(target, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        (network.to(target, memory_format=torch.channels_last),),  # type: ignore[call-overload]
         window=window,
         margin=(window - output) // 2,
         types=len(settings.types) + 1 if settings.types else 0,

@@ -1,4 +1,4 @@
-"""A network of nuclei on tiles of pixels."""
+"""Networks of nuclei on tiles of pixels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ DISTANCES = 2
 class TileNetwork:
     """Pixels in, maps out, always in batches of one size: a tile's maps must not depend on what it is computed with."""
 
-    network: Callable[[Tensor], Tensor]
-    """``(B, 3, window, window)`` from 0 to 1 → ``(B, 4 + t, side, side)``: logits of background and nucleus,
-    distances in x and y, logits of ``t`` types (background first; 0 where there are none)."""
+    networks: tuple[Callable[[Tensor], Tensor], ...]
+    """One a fold, whose probabilities and distances are averaged. ``(B, 3, window, window)`` from 0 to 1 →
+    ``(B, 4 + t, side, side)``: logits of background and nucleus, distances in x and y, logits of ``t`` types
+    (background first; 0 where there are none)."""
     window: int
     """Pixels that a tile is computed from, a side."""
     margin: int
@@ -46,11 +47,17 @@ class TileNetwork:
         if count < self.batch:
             pixels = np.concatenate((pixels, np.repeat(pixels[-1:], self.batch - count, axis=0)))
         tiles = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float() / 255
+        maps = self._maps(self.networks[0], tiles)
+        for network in self.networks[1:]:
+            maps += self._maps(network, tiles)
+        result: np.ndarray = (maps[:count] / len(self.networks)).to("cpu", torch.float16).numpy()
+        return result
+
+    def _maps(self, network: Callable[[Tensor], Tensor], tiles: Tensor) -> Tensor:
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
         with torch.inference_mode(), autocast:
-            outputs = self.network(tiles.contiguous()).float()
-        parts = [torch.softmax(outputs[:, :2], dim=1)[:, 1:], outputs[:, 2 : 2 + DISTANCES]]
-        if self.types:
-            parts.append(torch.softmax(outputs[:, 2 + DISTANCES :], dim=1))
-        result: np.ndarray = torch.cat(parts, dim=1)[:count].to("cpu", torch.float16).numpy()
-        return result
+            outputs = network(tiles).float()
+            parts = [torch.softmax(outputs[:, :2], dim=1)[:, 1:], outputs[:, 2 : 2 + DISTANCES]]
+            if self.types:
+                parts.append(torch.softmax(outputs[:, 2 + DISTANCES :], dim=1))
+            return torch.cat(parts, dim=1)

@@ -49,7 +49,7 @@ SEPARATION = Separation(slope_threshold=-0.1, nucleus_pixels=20)
 
 def tile_network(*, window: int = 256, batch: int = 1, types: int = 3, mpp: float = 0.5) -> TileNetwork:
     return TileNetwork(
-        ColourNetwork(types),
+        (ColourNetwork(types),),
         window=window,
         margin=MARGIN,
         types=types,
@@ -62,12 +62,12 @@ def tile_network(*, window: int = 256, batch: int = 1, types: int = 3, mpp: floa
 def nuclei_model(*, types: int = 3, mpp: float = 0.5, pause_s: float = 0.0, **settings) -> NucleiModel:
     network = tile_network(types=types, mpp=mpp, **settings)
     if pause_s:
-        inner = network.network
+        (inner,) = network.networks
 
         def slow(tiles: Tensor) -> Tensor:
             time.sleep(pause_s)
             return inner(tiles)
 
-        network = replace(network, network=slow)
+        network = replace(network, networks=(slow,))
     names = tuple(f"kind {number}" for number in range(1, types))
     return NucleiModel(Path("colour"), "c0" * 32, network, SEPARATION, names)

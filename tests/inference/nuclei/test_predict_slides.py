@@ -231,6 +231,6 @@ def test_a_network_that_fails_ends_the_slide_and_not_the_program(crop, tmp_path)
         raise MemoryError("no memory left for tiles")
 
     model = nuclei_model()
-    model = replace(model, network=replace(model.network, network=broken))
+    model = replace(model, network=replace(model.network, networks=(broken,)))
     prediction = predict_slides(model, {"slide": crop}, tmp_path, options=SlideOptions(mpp=0.5, workers=1))
     assert "no memory left" in prediction.failed[0].error
