@@ -113,8 +113,8 @@ def _counted(numbered: list[list[NumberedPart]], scale: NucleiScale) -> tuple[di
 
 def _write_overlay(path: Path, view: SlideView, numbered: list[list[NumberedPart]], scale: NucleiScale) -> None:
     means, side = overview(view.slide, max(max(view.slide.size) / OVERLAY_PIXELS, 1.0))
-    parts = (part for parts in loaded_rows(numbered) for part, _ in parts)
-    _save(path, draw_nuclei(np.rint(means).astype(np.uint8), parts, scale, zoom=view.downsample / side))
+    picture = np.rint(means).astype(np.uint8)
+    _save(path, draw_nuclei(picture, loaded_rows(numbered), scale, zoom=view.downsample / side))
 
 
 def _write_detail(path: Path, view: SlideView, numbered: list[list[NumberedPart]], scale: NucleiScale) -> None:
@@ -133,12 +133,12 @@ def _write_detail(path: Path, view: SlideView, numbered: list[list[NumberedPart]
     width, height = (min(DETAIL_PIXELS, whole - low) for whole, low in zip(view.size, (x, y), strict=True))
     box = (y, x, y + height, x + width)
     near = [
-        part.load()[0]
+        part.load()
         for line in numbered
         for part in line
         if part.box[0] < box[2] and part.box[2] > box[0] and part.box[1] < box[3] and part.box[3] > box[1]
     ]
-    _save(path, draw_nuclei(view.read(x, y, width, height), near, scale, corner=(x, y), zoom=1.0))
+    _save(path, draw_nuclei(view.read(x, y, width, height), [near], scale, corner=(x, y), zoom=1.0))
 
 
 def _save(path: Path, pixels: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _TYPICAL_UM = 8.0
 
 def draw_nuclei(
     picture: np.ndarray,
-    parts: Iterable[NucleiPart],
+    rows: Iterable[Sequence[tuple[NucleiPart, np.ndarray]]],
     scale: NucleiScale,
     *,
     corner: tuple[float, float] = (0.0, 0.0),
@@ -24,9 +24,11 @@ def draw_nuclei(
 ) -> np.ndarray:
     """Draw outlines, or dots where the picture is too small for outlines, in the colours of the classes.
 
+    Where two meet, the one with the higher number lies on top.
+
     Args:
         picture: ``(rows, columns, 3)`` uint8.
-        parts: the nuclei; those outside are passed over.
+        rows: parts with the numbers of their nuclei, row by row; nuclei outside are passed over.
         scale: names, colours and pixel sizes.
         corner: x and y of the picture's corner in pixels of the view.
         zoom: pixels of the picture in a pixel of the view.
@@ -37,19 +39,24 @@ def draw_nuclei(
     canvas = PIL.Image.fromarray(picture)
     pen = PIL.ImageDraw.Draw(canvas)
     dots = _TYPICAL_UM / scale.mpp * zoom < DOT_PIXELS
-    for part in parts:
-        colours = [scale.colour(kind) for kind in range(len(scale.names) + 1)]
-        kinds = part.kind
-        if dots:
-            places = np.floor((part.centroid - corner) * zoom).astype(np.int64)
-            for kind in np.unique(kinds).tolist():
-                pen.point(places[kinds == kind].ravel().tolist(), fill=colours[kind])
-            continue
-        points = (part.points / 2 - corner) * zoom - 0.5  # pillow's whole numbers are the centres of pixels
-        for nucleus, start, end in zip(
-            part.ring_nucleus.tolist(), part.ring_start[:-1], part.ring_start[1:], strict=True
-        ):
-            ring = points[start:end]
-            if (ring.max(axis=0) >= 0).all() and (ring.min(axis=0) < picture.shape[1::-1]).all():
-                pen.polygon(ring.ravel().tolist(), outline=colours[kinds[nucleus]])
+    for parts in rows:
+        shapes = [shape for part, numbers in parts for shape in _shapes(part, numbers, dots=dots)]
+        for _, kind, points in sorted(shapes, key=lambda shape: shape[0]):
+            # Pillow's whole numbers are the centres of pixels.
+            places = (points - corner) * zoom - 0.5
+            if dots:
+                pen.point(np.rint(places[0]).tolist(), fill=scale.colour(kind))
+            elif (places.max(axis=0) >= 0).all() and (places.min(axis=0) < picture.shape[1::-1]).all():
+                pen.polygon(places.ravel().tolist(), outline=scale.colour(kind))
     return np.asarray(canvas)
+
+
+def _shapes(part: NucleiPart, numbers: np.ndarray, *, dots: bool) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Number, class and points ``(n, 2)`` of each ring, or of each centroid."""
+    kinds = part.kind.tolist()
+    if dots:
+        yield from zip(numbers.tolist(), kinds, part.centroid[:, None], strict=True)
+        return
+    rings = np.split(part.points / 2, part.ring_start[1:-1])
+    for nucleus, ring in zip(part.ring_nucleus.tolist(), rings, strict=True):
+        yield int(numbers[nucleus]), kinds[nucleus], ring
