@@ -276,7 +276,8 @@ class _Planner:
         self._say(
             "levels",
             len(network.strides),
-            f"a voxel of the coarsest level is {coarsest:.3g} mm; the field has to reach {self.range_mm:.3g} mm",
+            f"as many as the grid has room for: a voxel of the coarsest is {coarsest:.3g} mm; the field has to reach "
+            f"{self.range_mm:.3g} mm",
         )
         self._say(
             "augmentation",

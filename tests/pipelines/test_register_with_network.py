@@ -117,11 +117,15 @@ def test_a_second_run_goes_on_and_a_bad_pair_costs_only_itself(dataset, trained,
     broken.write_bytes(b"no image")
     first, second = (dataset / f"imagesTs/s{number}_0000.nii.gz" for number in (14, 15))
     table = tmp_path / "pairs.csv"
-    table.write_text(f"fixed,moving\n{first},{second}\n{first},{broken}\n")
+    flat = tmp_path / "flat.nii.gz"
+    write_volume(flat, np.random.default_rng(0).normal(size=(24, 28, 1)).astype(np.float32),
+                 Geometry.from_array((24, 28, 1), np.eye(4)))  # fmt: skip
+    table.write_text(f"fixed,moving\n{first},{second}\n{first},{broken}\n{first},{flat}\n")
     run("predict", trained, table, tmp_path / "out", "--device", "cpu", code=1)
     record = Prediction.load(tmp_path / "out/predictions.json")
-    assert [row.status for row in record.cases] == ["done", "failed"]
+    assert [row.status for row in record.cases] == ["done", "failed", "failed"]
     assert "broken" in record.cases[1].error
+    assert "dimension" in record.cases[2].error
     assert record.cases[0].labels is None
     run("predict", trained, table, tmp_path / "out", "--device", "cpu", code=1)
     assert Prediction.load(tmp_path / "out/predictions.json").cases[0].status == "skipped"

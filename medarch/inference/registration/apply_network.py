@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medarch.core.errors import PredictionError
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.load_registration import RegistrationModel
 from medarch.inference.registration.optimise_velocity import optimise_velocity
@@ -28,9 +29,28 @@ def apply_network(
         grid: how they lie on each other.
         optimise: go on from there for this pair alone, see
             :func:`~medarch.inference.registration.optimise_velocity.optimise_velocity`.
+
+    Raises:
+        PredictionError: a slice meets a volume, or nothing of the moving image lies on the fixed one.
     """
+    flat = model.configuration.network.dim == 2
+    for arrays in (fixed, moving):
+        if flat != (arrays.record.shape[0] == 1):
+            raise PredictionError(
+                f"{arrays.record.id} is not of the model's dimension",
+                expected="one slice" if flat else "a volume",
+                found="×".join(map(str, arrays.record.geometry.shape)),
+                fix="give images as the model was trained on",
+            )
     sides = [_on_grid(image, place, grid) for image, place in ((fixed.image, grid.fixed), (moving.image, grid.moving))]
-    if model.configuration.network.dim == 2:
+    if not bool(sides[1].any()):
+        raise PredictionError(
+            f"nothing of {moving.record.id} lies on {fixed.record.id}",
+            expected="images that overlap in the world",
+            found="the moving image elsewhere",
+            fix="correct the headers; or train with registration.alignment: centres",
+        )
+    if flat:
         sides = [side.squeeze(2) for side in sides]
     sides = [side.to(model.device) for side in sides]
     with torch.inference_mode():

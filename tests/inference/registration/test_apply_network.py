@@ -1,0 +1,60 @@
+"""What a network is not asked: pairs that do not meet."""
+
+import numpy as np
+import pytest
+import torch
+from small_plan import small_plan
+
+from medarch.core.errors import PredictionError
+from medarch.core.geometry import Geometry
+from medarch.core.plan import RegistrationPlan
+from medarch.inference.registration.apply_network import apply_network
+from medarch.inference.registration.load_registration import RegistrationModel
+from medarch.preprocessing.pair_grid import PairGrid
+from medarch.preprocessing.prepare_case import prepare_case
+from medarch.tasks.create_task import create_task
+
+
+@pytest.fixture
+def model(tmp_path):
+    plan = small_plan(task="registration", registration=RegistrationPlan(alignment="world"), spacing_mm=(1.0, 1.0, 1.0))
+    configuration = plan.configuration()
+    task = create_task(plan, configuration)
+    torch.manual_seed(0)
+    network = task.build_network().eval()
+    return RegistrationModel(tmp_path, "", plan, configuration, task, (network, network), torch.device("cpu"))
+
+
+def prepared(model, *, origin_mm=0.0, shape=(16, 16, 8)):
+    affine = np.eye(4)
+    affine[0, 3] = origin_mm
+    image = np.random.default_rng(0).normal(size=(1, *shape))
+    return prepare_case(
+        image, Geometry.from_array(shape, affine), case=f"at{origin_mm:g}", recipe=model.configuration.preprocessing
+    )
+
+
+def applied(model, fixed, moving, **how):
+    size = model.configuration.patch_voxels
+    return apply_network(
+        model, fixed, moving, PairGrid.of(fixed.record, moving.record, size=size, alignment="world"), **how
+    )
+
+
+def test_an_identical_pair_all_but_stays_where_it_is(model):
+    """An untrained network starts from the identity, and optimising an identical pair leaves it there."""
+    case = prepared(model)
+    for optimise in (False, True):
+        found = applied(model, case, case, optimise=optimise)
+        assert found.shape == (1, 3, *model.configuration.patch_voxels)
+        assert found.abs().max() < 0.01
+
+
+def test_images_apart_in_the_world_are_refused(model):
+    with pytest.raises(PredictionError, match="nothing of at500 lies on at0"):
+        applied(model, prepared(model), prepared(model, origin_mm=500.0))
+
+
+def test_a_slice_is_refused_by_a_network_of_volumes(model):
+    with pytest.raises(PredictionError, match="dimension"):
+        applied(model, prepared(model), prepared(model, shape=(16, 16, 1)))
