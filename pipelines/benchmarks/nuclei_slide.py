@@ -2,12 +2,14 @@
 
 python pipelines/benchmarks/nuclei_slide.py invariance SLIDE OUTPUT [--mpp 0.5] [--model MODEL] [--network-mpp 0.5]
 python pipelines/benchmarks/nuclei_slide.py cost SLIDE OUTPUT [--mpp ...] [--model MODEL | --network hovernet]
+python pipelines/benchmarks/nuclei_slide.py growth PICTURE OUTPUT
 python pipelines/benchmarks/nuclei_slide.py million OUTPUT
 
 invariance  predicts with chunks of 256, 512 and 1024 pixels, 1 and 2 workers, and with runs that are killed (SIGKILL)
             after a quarter, a half and three quarters of the first run's time and then given again; compares all
             outputs byte by byte; draws the GeoJSON again and compares it with the label image, pixel by pixel
 cost        one run in a process of its own: CPU-seconds, mm² of tissue, peak memory of the process and its workers
+growth      slides of 3000², 6000² and 12000² pixels, the picture again and again beside glass: peak memory of each
 million     10⁶ nuclei into GeoJSON, label image and tables: CPU-seconds and peak memory
 
 Without --model the maps come from a network without training that finds dark blobs (tests/inference/nuclei). With
@@ -183,6 +185,34 @@ def cost(arguments: argparse.Namespace) -> None:
     raster(root / "slide")
 
 
+def growth(arguments: argparse.Namespace) -> None:
+    import numpy as np
+    import PIL.Image
+    import tifffile
+
+    field = np.asarray(PIL.Image.open(arguments.slide).convert("RGB"))
+    root = Path(arguments.output)
+    root.mkdir(parents=True, exist_ok=True)
+
+    def tiles(side: int) -> Any:
+        for row in range(0, side, 512):
+            for column in range(0, side, 512):
+                if column < side // 2:
+                    rows, columns = np.arange(row, row + 512) % 1500, np.arange(column, column + 512) % 1500
+                    yield field[rows[:, None], columns]
+                else:
+                    yield np.full((512, 512, 3), 244, np.uint8)
+
+    for side in (3000, 6000, 12000):
+        slide = root / f"{side}.tif"
+        tifffile.imwrite(slide, tiles(side), shape=(side, side, 3), dtype=np.uint8, tile=(512, 512), photometric="rgb",
+                         compression="zlib", resolution=(20000, 20000), resolutionunit=3, metadata=None)  # fmt: skip
+        arguments.slide = str(slide)
+        output = root / str(side)
+        facts = finish(start(arguments, output, chunk=1024, workers=1))
+        say(pixels=side**2, nuclei=json.loads((output / "slide" / "summary.json").read_text())["nuclei"], **facts)
+
+
 def million(arguments: argparse.Namespace) -> None:
     from random_nuclei import write_parts
 
@@ -226,7 +256,8 @@ def peak_mib() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
-    for name, function in (("run", run), ("invariance", invariance), ("cost", cost)):
+    slides = (("run", run), ("invariance", invariance), ("cost", cost), ("growth", growth))
+    for name, function in slides:
         verb = verbs.add_parser(name)
         verb.add_argument("slide")
         verb.add_argument("output")
