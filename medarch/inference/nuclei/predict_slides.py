@@ -71,9 +71,12 @@ def predict_slides(
         for name, path in slides.items():
             if name in done:
                 rows[name] = done[name].model_copy(update={"status": "skipped"})
-                continue
-            rows[name] = _predicted(model, name, path, output / name, settings, options, progress)
-            ledger.add(rows[name])
+            else:
+                rows[name] = _predicted(model, name, path, output / name, settings, options, progress)
+                ledger.add(rows[name])
+            if rows[name].status != "failed":
+                # Only now: what is not in the ledger would have to be done again.
+                shutil.rmtree(output / name / WORK, ignore_errors=True)
         prediction = Prediction(
             model=model.folder, model_sha256=model.sha256, settings=settings, cases=tuple(rows[name] for name in slides)
         )
@@ -133,9 +136,7 @@ def _predict(
             progress=progress,
         )
         warnings = slide_warnings(view, tissue, found, model.network.mpp)
-        summary = write_outputs(folder, view, tissue, found, model.names, model_sha256=model.sha256, warnings=warnings)
-    shutil.rmtree(folder / WORK)
-    return summary
+        return write_outputs(folder, view, tissue, found, model.names, model_sha256=model.sha256, warnings=warnings)
 
 
 def _work_folder(folder: Path, path: Path, settings: dict[str, Any], *, restart: bool) -> Path:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,27 @@ def test_a_killed_run_goes_on_to_the_same_bytes(crop, reference, tmp_path):
     torn.write_bytes(torn.read_bytes()[:100])
     assert kept
     assert predicted(crop, tmp_path, mpp=0.5, chunk=128, workers=0) == reference[1]
+
+
+def test_what_was_computed_is_kept_until_the_ledger_has_it(crop, reference, tmp_path, monkeypatch):
+    from medarch.inference.nuclei.predict_slides import Ledger
+
+    def killed(self, row):
+        raise KeyboardInterrupt
+
+    def called(tiles):
+        raise AssertionError("computed again")
+
+    options = SlideOptions(mpp=0.5, workers=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "add", killed)
+        with pytest.raises(KeyboardInterrupt):
+            predict_slides(nuclei_model(), {"slide": crop}, tmp_path, options=options)
+    assert (tmp_path / "slide" / WORK).exists()
+    model = nuclei_model()
+    model = replace(model, network=replace(model.network, networks=(called,)))
+    assert not predict_slides(model, {"slide": crop}, tmp_path, options=options).failed
+    assert content(tmp_path / "slide") == reference[1]
 
 
 def test_the_label_image_the_geojson_and_the_table_say_the_same(crop, reference):
@@ -225,8 +247,6 @@ def test_progress_counts_tiles(crop, tmp_path):
 
 
 def test_a_network_that_fails_ends_the_slide_and_not_the_program(crop, tmp_path):
-    from dataclasses import replace
-
     def broken(tiles):
         raise MemoryError("no memory left for tiles")
 
