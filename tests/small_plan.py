@@ -50,6 +50,17 @@ def small_registration(*, dim=3, in_channels=1):
     )
 
 
+def small_hovernet(*, dim=3, heads=3, in_channels=1):
+    """A HoVerNet of one narrow unit a stage that keeps the size of its windows."""
+    return NetworkPlan(
+        architecture="hovernet",
+        dim=dim,
+        in_channels=in_channels,
+        heads=heads,
+        options={"depths": (1, 1, 1, 1), "width": 0.125, "padded": True},
+    )
+
+
 def small_plan(
     labels=None,
     *,
@@ -71,6 +82,8 @@ def small_plan(
         network = small_classifier(dim=dim, heads=len(classes.names), in_channels=channels)
     if registration is not None:
         network = small_registration(dim=dim, in_channels=channels)
+    if task == "nuclei":
+        network = small_hovernet(dim=dim, heads=scheme.heads, in_channels=channels)
     configuration = Configuration(
         name="small",
         patch_voxels=(8, 16, 16) if dim == 3 else (16, 16),

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.evaluate_classification import evaluate_classification, is_classification
+from medarch.api.evaluate_nuclei import evaluate_nuclei, is_nuclei
 from medarch.api.evaluate_registration import evaluate_registration, is_registration
 from medarch.api.find_labels import find_labels
 from medarch.api.progress import Progress
 
 if TYPE_CHECKING:
-    from medarch.core.classification_evaluation import ClassificationEvaluation
-    from medarch.core.evaluation import EmptyPolicy, Evaluation
-    from medarch.core.registration_evaluation import RegistrationEvaluation
+    from medarch.core.evaluation import EmptyPolicy
+    from medarch.core.load_evaluation import AnyEvaluation
 
 
 def evaluate(
@@ -26,7 +26,7 @@ def evaluate(
     workers: int | None = None,
     output: Path | None = None,
     progress: Progress | None = None,
-) -> Evaluation | ClassificationEvaluation | RegistrationEvaluation:
+) -> AnyEvaluation:
     """Measure a folder of predictions against a folder of references; write ``evaluation.json`` and ``evaluation.csv``.
 
     Args:
@@ -51,6 +51,8 @@ def evaluate(
             output=output,
             progress=progress,
         )
+    if is_nuclei(predictions):
+        return evaluate_nuclei(predictions, references, output=output)
     if is_classification(predictions):
         return evaluate_classification(predictions, references, dataset=dataset, output=output)
     from medarch.evaluation.evaluate import evaluate as measure

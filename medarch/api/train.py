@@ -12,15 +12,14 @@ from medarch.api.plan import NNUNET
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.preprocess import preprocess
 from medarch.api.progress import Progress
+from medarch.api.train_nuclei import train_nuclei
 from medarch.api.validate_fold import previous_stage_maps, validate_fold
 from medarch.core.dataset import Split
 from medarch.core.pairing import Pairing
 from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
-    from medarch.core.classification_evaluation import ClassificationEvaluation
-    from medarch.core.evaluation import Evaluation
-    from medarch.core.registration_evaluation import RegistrationEvaluation
+    from medarch.core.load_evaluation import AnyEvaluation
     from medarch.preprocessing.case_store import CaseStore
     from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
     from medarch.preprocessing.previous_labels import PreviousLabels
@@ -32,7 +31,7 @@ class TrainingResult:
 
     folder: Path
     model: Path
-    evaluation: Evaluation | ClassificationEvaluation | RegistrationEvaluation | None
+    evaluation: AnyEvaluation | None
 
 
 def train(
@@ -82,6 +81,18 @@ def train(
 
     home = PlanFolder.load(plan_folder)
     chosen = _with_overrides(home.plan.configuration(configuration), epochs, time_budget_s, seed)
+    if home.plan.task == "nuclei":
+        return TrainingResult(
+            *train_nuclei(
+                home,
+                chosen,
+                fold,
+                device=detect_device(device).kind,
+                pretrained=pretrained,
+                restart=restart,
+                validate=validate,
+            )
+        )
     split = home.split(fold)
     store = preprocess(
         home.folder,

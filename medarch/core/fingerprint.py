@@ -6,6 +6,7 @@ from typing import Literal
 
 from medarch.core.geometry import Triple
 from medarch.core.record import Record
+from medarch.core.stain_colours import StainColours
 
 
 class IntensityStatistics(Record):
@@ -57,6 +58,26 @@ class PairStatistics(Record):
     range_centres_mm: float
 
 
+class NucleiFingerprint(Record):
+    """What images of nuclei show, all cases together."""
+
+    mpp: float
+    """Micrometres a pixel."""
+    nuclei: int
+    diameter_pixels: tuple[float, float, float]
+    """Of circles with the nuclei's areas: 5th percentile, median, 95th percentile."""
+    largest_pixels: int
+    """Longest side of a nucleus' box, 99.9th percentile."""
+    per_mm2: float
+    """Nuclei a square millimetre of image."""
+    touching_share: float
+    """Nuclei that touch another one."""
+    type_counts: dict[str, int] = {}
+    """Nuclei of each type, where types are known."""
+    stains: StainColours | None = None
+    """Of the image whose stains lie in the middle; None where none could be measured."""
+
+
 class Fingerprint(Record):
     """The second record of the data flow."""
 
@@ -73,3 +94,4 @@ class Fingerprint(Record):
     """Cases of each class, for a classification."""
     pairs: PairStatistics | None = None
     """For a registration."""
+    nuclei: NucleiFingerprint | None = None

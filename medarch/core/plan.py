@@ -11,6 +11,7 @@ from medarch.core.errors import PlanError
 from medarch.core.fingerprint import IntensityStatistics
 from medarch.core.labels import LabelScheme
 from medarch.core.record import Record
+from medarch.core.separation import Separation
 
 Precision = Literal["float32", "bf16", "fp16"]
 Checkpoint = Literal["none", "selective", "blocks", "stages"]
@@ -198,6 +199,8 @@ class Configuration(Record):
     inference: InferencePlan = InferencePlan()
     registration: RegistrationPlan | None = None
     """None for other tasks."""
+    separation: Separation | None = None
+    """Of nuclei: the constants to start from; None for other tasks."""
     previous_stage: str | None = None
     next_stage: str | None = None
     estimate: Estimate | None = None
@@ -215,6 +218,8 @@ class Plan(Record):
     labels: LabelScheme
     classes: ClassScheme | None = None
     """What a classification tells apart; None for other tasks."""
+    mpp: float | None = None
+    """Micrometres a pixel that nuclei are found at; None for other tasks."""
     fingerprint_sha256: str
     device: Device | None = None
     configurations: dict[str, Configuration]

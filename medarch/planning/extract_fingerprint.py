@@ -11,6 +11,7 @@ from medarch.core.dataset import Dataset
 from medarch.core.errors import DatasetError, MedarchError
 from medarch.core.fingerprint import Fingerprint
 from medarch.core.parallel import run_parallel
+from medarch.planning.extract_nuclei_fingerprint import extract_nuclei_fingerprint
 from medarch.planning.foreground_draws import TOTAL_DRAWS
 from medarch.planning.measure_case import CaseMeasure, CaseTask, measure_case
 from medarch.planning.pair_statistics import pair_statistics
@@ -38,6 +39,8 @@ def extract_fingerprint(
     """
     if not dataset.cases:
         raise DatasetError(f"dataset {dataset.name} has no training case", fix="see `medarch check`")
+    if dataset.task == "nuclei":
+        return extract_nuclei_fingerprint(dataset, workers=workers, progress=progress)
     draws = TOTAL_DRAWS // len(dataset.cases)
     tasks = [
         CaseTask(case, len(dataset.channels), dataset.labels, dataset.waived, draws, cache, dataset.task)

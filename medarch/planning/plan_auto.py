@@ -18,6 +18,7 @@ from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory_to_plan_with import MEMORY_SHARE, memory_to_plan_with
 from medarch.planning.plan_classification import plan_classification
 from medarch.planning.plan_nnunet import plan_nnunet
+from medarch.planning.plan_nuclei import plan_nuclei
 from medarch.planning.plan_registration import plan_registration
 from medarch.planning.search_configuration import Budget, ConfigurationSearch
 
@@ -158,7 +159,7 @@ def plan_for_device(
     target_spacing_mm: tuple[float, float, float] | None = None,
     network: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Look at the device, then :func:`plan_auto`, or :func:`plan_classification`, or :func:`plan_registration`.
+    """Look at the device, then make the plan of the dataset's task.
 
     Raises:
         UsageError: the device is not there, or a budget is not positive.
@@ -174,6 +175,8 @@ def plan_for_device(
         return plan_registration(
             fingerprint, dataset, budget=budget, target_spacing_mm=target_spacing_mm, network=network
         )
+    if dataset.task == "nuclei":
+        return plan_nuclei(fingerprint, dataset, budget=budget, network=network)
     if dataset.classes is not None:
         return plan_classification(
             fingerprint, dataset, budget=budget, target_spacing_mm=target_spacing_mm, network=network

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from medarch.core.classification_evaluation import ClassificationEvaluation
 from medarch.core.dataset import Dataset
 from medarch.core.evaluation import Evaluation, Interval
 from medarch.core.files import write_text
+from medarch.core.load_evaluation import AnyEvaluation
 from medarch.core.plan import Configuration, Plan
 from medarch.core.registration_evaluation import RegistrationEvaluation
 
@@ -20,7 +20,7 @@ def write_model_card(
     plan: Plan,
     configuration: Configuration,
     dataset: Dataset,
-    scores: Mapping[str, Evaluation | ClassificationEvaluation | RegistrationEvaluation],
+    scores: Mapping[str, AnyEvaluation],
     software: Mapping[str, str],
 ) -> None:
     """Write ``MODEL_CARD.md`` and ``metrics.json`` into a model folder.
@@ -80,7 +80,7 @@ def _task(plan: Plan) -> str:
     return f"{plan.task} of {', '.join(names)}" if names else plan.task
 
 
-def _of_pairs(evaluation: Evaluation | ClassificationEvaluation | RegistrationEvaluation) -> dict[str, object]:
+def _of_pairs(evaluation: AnyEvaluation) -> dict[str, object]:
     if not isinstance(evaluation, RegistrationEvaluation):
         return {}
     return {"pair": {name: interval.model_dump() for name, interval in evaluation.pair_summaries.items()}}

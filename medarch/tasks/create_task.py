@@ -5,11 +5,12 @@ from __future__ import annotations
 from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan
 from medarch.tasks.classification import Classification
+from medarch.tasks.nuclei.nuclei import Nuclei
 from medarch.tasks.registration.registration import Registration
 from medarch.tasks.segmentation import Segmentation
 from medarch.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Segmentation, Classification, Registration)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Segmentation, Classification, Registration, Nuclei)}
 
 
 def create_task(plan: Plan, configuration: Configuration) -> Task:

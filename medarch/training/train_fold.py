@@ -27,12 +27,15 @@ from medarch.networks.levers.lever import LEVERS
 from medarch.networks.levers.next_lever import next_lever
 from medarch.networks.levers.pull import pull
 from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.nuclei.nuclei_images import NucleiImages
 from medarch.preprocessing.previous_labels import PreviousLabels
 from medarch.tasks.create_task import create_task
+from medarch.tasks.nuclei.nuclei import Nuclei
 from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.epoch_record import EpochRecord
 from medarch.training.memory_guard import MemoryGuard, MemoryPassed
+from medarch.training.nuclei.nuclei_source import NucleiSource
 from medarch.training.pair_source import PairSource
 from medarch.training.patch_source import PatchSource
 from medarch.training.progress_bar import ProgressBar
@@ -84,7 +87,7 @@ def train_fold(
     configuration: Configuration,
     *,
     fold: Fold,
-    store: CaseStore,
+    store: CaseStore | NucleiImages,
     device: str,
     resume: bool = True,
     expected_bytes: ExpectedBytes | None = None,
@@ -95,7 +98,7 @@ def train_fold(
         plan: for the task.
         configuration: of the plan.
         fold: where and on what.
-        store: the prepared cases.
+        store: the prepared cases; of nuclei the images.
         device: ``cpu``, ``cuda`` or ``mps``.
         resume: False: start anew.
         expected_bytes: what a step of a configuration is to take of the allocator. A run that takes more in its first
@@ -124,7 +127,7 @@ def _with_levers(
     configuration: Configuration,
     *,
     fold: Fold,
-    store: CaseStore,
+    store: CaseStore | NucleiImages,
     device: str,
     expected_bytes: ExpectedBytes | None,
 ) -> TrainingSummary:
@@ -156,7 +159,7 @@ def _train(
     configuration: Configuration,
     *,
     fold: Fold,
-    store: CaseStore,
+    store: CaseStore | NucleiImages,
     device: str,
     guard: MemoryGuard,
     levers: tuple[str, ...],
@@ -201,9 +204,13 @@ def _train(
 
 
 def _source(
-    task: Task, store: CaseStore, cases: Sequence[str], *, fold: Fold, augment: bool
-) -> PatchSource | CaseSource | PairSource:
+    task: Task, store: CaseStore | NucleiImages, cases: Sequence[str], *, fold: Fold, augment: bool
+) -> PatchSource | CaseSource | PairSource | NucleiSource:
     configuration = task.configuration
+    if isinstance(task, Nuclei) and not isinstance(store, CaseStore):
+        return NucleiSource(store, cases, task=task, configuration=configuration, augment=augment)
+    if not isinstance(store, CaseStore):
+        raise TypeError(f"a {task.name} is trained on prepared cases")
     if task.paired:
         labelled = bool(task.plan.labels.foreground_values)
         pairing = fold.pairs["train" if augment else "val"]

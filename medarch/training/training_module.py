@@ -23,6 +23,7 @@ from medarch.networks.weights.parameter_groups import frozen_modules
 from medarch.tasks.task import Task
 from medarch.training.case_source import CaseSource
 from medarch.training.finish_batch import finish_batch
+from medarch.training.nuclei.nuclei_source import NucleiSource
 from medarch.training.pair_source import PairSource
 from medarch.training.patch_source import PatchSource, RawBatch
 from medarch.training.schedule import Schedule
@@ -39,8 +40,8 @@ class TrainingModule(LightningModule):
         self,
         task: Task,
         *,
-        train: PatchSource | CaseSource | PairSource,
-        validation: PatchSource | CaseSource | PairSource,
+        train: PatchSource | CaseSource | PairSource | NucleiSource,
+        validation: PatchSource | CaseSource | PairSource | NucleiSource,
         loader_workers: int,
         pretrained: Mapping[str, Tensor] | None = None,
     ) -> None:

@@ -25,6 +25,7 @@ PLANS = {
         "unlabelled": {"registration": RegistrationPlan(similarity="mse"), "labels": {"background": 0}},
         "2d": {"registration": RegistrationPlan(similarity="mind", smoothness="bending"), "dim": 2, "channels": 2},
     },
+    "nuclei": {"types": {"dim": 2, "channels": 3}, "3d": {"dim": 3}},
 }
 
 
@@ -46,6 +47,8 @@ def batch(task, *, seed=0):
     blank = task.blank_label(configuration.batch_size)
     low, high = (0, 2) if task.per_case else (-1, task.plan.labels.values[-1] + 1)
     label = torch.from_numpy(rng.integers(low, high, blank.shape)).to(blank.dtype)
+    if task.name == "nuclei":
+        label[:, 1:-1] = torch.from_numpy(rng.uniform(-1, 1, label[:, 1:-1].shape))
     return torch.from_numpy(rng.normal(size=size)).float(), label
 
 

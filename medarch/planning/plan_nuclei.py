@@ -1,0 +1,296 @@
+"""A plan for nuclei: resolution, window, network, batch and constants, from what the images show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from medarch.core.dataset import Dataset
+from medarch.core.errors import PlanError
+from medarch.core.fingerprint import Fingerprint, NucleiFingerprint
+from medarch.core.plan import (
+    AugmentationPlan,
+    ChannelNormalisation,
+    Configuration,
+    InferencePlan,
+    NetworkPlan,
+    Plan,
+    PreprocessingPlan,
+    Reason,
+    TrainingPlan,
+)
+from medarch.core.separation import Separation
+from medarch.planning.measure_step_seconds import measure_step_seconds
+from medarch.planning.memory.memory_prediction import MemoryPrediction
+from medarch.planning.memory.predict_memory import predict_memory
+from medarch.planning.search_configuration import EPOCHS_IN_BUDGET, LOOP_OVERHEAD, Budget
+
+ARCHITECTURE = "hovernet"
+DIAMETERS = (14.0, 45.0)
+"""Pixels that the median nucleus should have across."""
+WINDOWS = (256, 224, 192, 160, 136)
+SIZES: tuple[tuple[float, tuple[int, ...]], ...] = (
+    (1.0, (3, 4, 6, 3)),
+    (0.5, (3, 4, 6, 3)),
+    (0.5, (2, 2, 2, 2)),
+    (0.25, (2, 2, 2, 2)),
+    (0.25, (1, 1, 1, 1)),
+    (0.125, (1, 1, 1, 1)),
+)
+"""Width and depths of the network, the published ones first."""
+ENOUGH_STEPS = 400
+NEARLY_ENOUGH = 150
+"""A network whose guessed time allows fewer is not timed."""
+BATCHES = (16, 8, 4, 2)
+EPOCHS, STEPS_AN_EPOCH = 100, 100
+"""Without a time budget."""
+
+
+def plan_nuclei(
+    fingerprint: Fingerprint,
+    dataset: Dataset,
+    *,
+    budget: Budget,
+    network: Mapping[str, Any] | None = None,
+    measure: Callable[..., float] = measure_step_seconds,
+) -> Plan:
+    """Plan for a device and a time budget.
+
+    Args:
+        fingerprint: of the dataset.
+        dataset: for its types and folds.
+        budget: memory and time.
+        network: architecture and options in place of HoVerNet's fast form.
+        measure: times a step; replaceable so that a plan can be made for another machine.
+
+    Raises:
+        PlanError: not even the smallest network fits, or the fingerprint is of another task.
+    """
+    if fingerprint.nuclei is None or dataset.mpp is None:
+        raise PlanError(f"{dataset.name} is no dataset of nuclei", fix="see `medarch check`")
+    return _Planner(fingerprint, fingerprint.nuclei, dataset, budget, dict(network or {}), measure).run()
+
+
+class _Planner:
+    """Keeps what the decisions share, and collects their reasons."""
+
+    def __init__(
+        self,
+        fingerprint: Fingerprint,
+        nuclei: NucleiFingerprint,
+        dataset: Dataset,
+        budget: Budget,
+        asked: dict[str, Any],
+        measure: Callable[..., float],
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.nuclei = nuclei
+        self.dataset = dataset
+        self.budget = budget
+        self.asked = asked
+        self.measure = measure
+        self.reasons: list[Reason] = []
+
+    def run(self) -> Plan:
+        scale = self._scale()
+        types = len(self.nuclei.type_counts)
+        if types:
+            counts = ", ".join(f"{name} {count}" for name, count in self.nuclei.type_counts.items())
+            self._say("types", types, f"{counts}; every other window is drawn for a type, all types alike")
+        plan = Plan(
+            name="auto",
+            preset="auto",
+            task="nuclei",
+            dataset=self.dataset.name,
+            channels=self.dataset.channels,
+            labels=self.dataset.labels,
+            mpp=self.nuclei.mpp / scale,
+            fingerprint_sha256=self.fingerprint.sha256(),
+            device=self.budget.device,
+            configurations={},
+            default="2d",
+        )
+        draft = self._draft(scale, types + 1 if types else 1)
+        chosen, cost, seconds = self._search(plan, draft)
+        chosen = self._schedule(chosen, seconds)
+        chosen = chosen.model_copy(
+            update={"estimate": cost.estimate(seconds=seconds, timing="seconds measured on this device")}
+        )
+        return plan.model_copy(update={"configurations": {"2d": chosen}, "reasons": tuple(self.reasons)})
+
+    def _say(self, decision: str, value: object, because: str) -> None:
+        self.reasons.append(Reason(decision=decision, value=str(value), because=because))
+
+    def _scale(self) -> float:
+        """Pixels of the plan a pixel of the files: 1, or a power of 2."""
+        diameter, scale = self.nuclei.diameter_pixels[1], 1.0
+        while diameter * scale < DIAMETERS[0]:
+            scale *= 2
+        while diameter * scale > DIAMETERS[1]:
+            scale /= 2
+        because = f"the median nucleus is {diameter:.1f} pixels across"
+        because += (
+            f", {diameter * scale:.1f} at this scale; borders between nuclei need {DIAMETERS[0]:g} and more"
+            if scale != 1
+            else f", between {DIAMETERS[0]:g} and {DIAMETERS[1]:g}: as the files are"
+        )
+        self._say("mpp", f"{self.nuclei.mpp / scale:.4g}", because)
+        return scale
+
+    def _draft(self, scale: float, heads: int) -> Configuration:
+        shapes = sorted(min(case.shape[:2]) for case in self.fingerprint.cases)
+        median = tuple(
+            sorted(case.shape[axis] for case in self.fingerprint.cases)[len(self.fingerprint.cases) // 2]
+            for axis in (1, 0)
+        )
+        network = NetworkPlan(
+            architecture=self.asked.get("architecture", ARCHITECTURE),
+            dim=2,
+            in_channels=3,
+            heads=heads,
+            deep_supervision=False,
+            options=self.asked.get("options", {}),
+        )
+        window = self._window(shapes[len(shapes) // 2] * scale, network)
+        return Configuration(
+            name="2d",
+            patch_voxels=(window, window),
+            batch_size=BATCHES[-1],
+            batch_dice=True,
+            median_shape=tuple(round(side * scale) for side in median),
+            preprocessing=PreprocessingPlan(
+                orientation=None,
+                axes=(2, 1, 0),
+                spacing_mm=(None, self.nuclei.mpp / scale / 1000, self.nuclei.mpp / scale / 1000),
+                normalisation=(ChannelNormalisation(scheme="rgb_to_0_1"),) * 3,
+                crop="none",
+            ),
+            network=network,
+            training=TrainingPlan(
+                optimizer="adamw",
+                learning_rate=1e-3,
+                weight_decay=1e-2,
+                schedule="cosine",
+                warmup_share=0.1,
+                precision=self.budget.precision,
+                weight_average_decay=0.98,
+                foreground_share=0.0,
+                augmentation=AugmentationPlan(rotation_degrees=(180.0,), mirror_axes=(0, 1)),
+            ),
+            inference=InferencePlan(step=1.0, mirror_axes=()),
+            separation=self._separation(scale),
+        )
+
+    def _window(self, side: float, network: NetworkPlan) -> int:
+        """The largest window whose output an image still fills."""
+        original = network.architecture == "hovernet_original"
+        margin, rest = (95, 6) if original else (46, 0)
+        if network.options.get("padded"):
+            margin = rest
+        fitting = [size + rest for size in WINDOWS if size + rest - 2 * margin <= max(side, 1)]
+        fitting = [size for size in fitting if size > 2 * margin]
+        window = fitting[0] if fitting else (WINDOWS[0] if original else WINDOWS[-1]) + rest
+        largest = self.nuclei.largest_pixels
+        self._say(
+            "window",
+            window,
+            f"output {window - 2 * margin} in a margin of {margin}, which holds the largest nuclei ({largest} pixels) "
+            f"whole{'' if largest <= margin else ' for the most part'}; larger windows waste less on margins, and half "
+            f"of the images are {side:.0f} pixels and more",
+        )
+        return window
+
+    def _separation(self, scale: float) -> Separation:
+        low, median, _ = (diameter * scale for diameter in self.nuclei.diameter_pixels)
+        kernel = 3 if median < 14 else 5 if median < 30 else 7
+        settings = Separation(
+            slope_pixels=kernel,
+            slope_threshold=-0.04 * 18 / max(median, 1.0),
+            marker_pixels=max(2, round(0.02 * math.pi / 4 * median**2)),
+            nucleus_pixels=max(5, round(0.25 * math.pi / 4 * low**2)),
+        )
+        self._say(
+            "separation",
+            f"kernel {kernel}, cores from {settings.marker_pixels}, nuclei from {settings.nucleus_pixels} pixels",
+            f"nuclei are {low:.0f} (5 %) to {median:.0f} (median) pixels across; training ends with a calibration on "
+            "the validation images' PQ, which is stored with the model",
+        )
+        return settings
+
+    def _search(self, plan: Plan, draft: Configuration) -> tuple[Configuration, MemoryPrediction, float]:
+        """The largest network that takes enough steps within the budget, and the largest batch that then does."""
+        ladder = [{}] if self.asked else [{"width": width, "depths": depths} for width, depths in SIZES]
+        told: list[str] = []
+        second_a_flop: float | None = None
+        for rung in (*ladder[-1:], *ladder):
+            # The last, the cheapest, is timed first: those that would take far too long need not be.
+            small = draft.model_copy(
+                update={"network": draft.network.model_copy(update={"options": {**draft.network.options, **rung}})}
+            )
+            named = ", ".join(f"{name} {value}" for name, value in small.network.options.items()) or "as published"
+            cost = self._cost(plan, small, BATCHES[-1])
+            if cost.bytes > self.budget.memory_bytes:
+                told.append(f"{named}: {cost.bytes / 2**30:.1f} GiB, too much")
+                continue
+            guess = None if second_a_flop is None else second_a_flop * cost.flop
+            if guess is not None and rung != ladder[-1] and not self._suffices(guess, NEARLY_ENOUGH):
+                told.append(f"{named}: about {guess / BATCHES[-1]:.2g} s a window")
+                continue
+            seconds = LOOP_OVERHEAD * self.measure(plan, small, batch_size=BATCHES[-1], device=self.budget.device.kind)
+            if second_a_flop is None and len(ladder) > 1:
+                second_a_flop = seconds / cost.flop
+                continue
+            a_window = seconds / BATCHES[-1]
+            told.append(f"{named}: {a_window:.3g} s a window")
+            if not self._suffices(seconds, ENOUGH_STEPS) and rung != ladder[-1]:
+                continue
+            batch, cost = self._batch(plan, small, a_window, cost)
+            why = "asked for" if self.asked else f"the largest that takes {ENOUGH_STEPS} steps in the budget"
+            if self.budget.time_s is None and not self.asked:
+                why = "no time budget, so as published if it fits"
+            self._say("network", f"{small.network.architecture}, {named}", f"{why}; {'; '.join(told)}")
+            return small.model_copy(update={"batch_size": batch}), cost, a_window * batch
+        raise PlanError(
+            "no network of nuclei fits",
+            expected=f"a step of two windows within {self.budget.memory_bytes / 2**30:.2f} GiB",
+            found="; ".join(told),
+            fix="give more --memory",
+        )
+
+    def _suffices(self, seconds: float, steps: int) -> bool:
+        return self.budget.time_s is None or self.budget.time_s / seconds >= steps
+
+    def _cost(self, plan: Plan, candidate: Configuration, batch: int) -> MemoryPrediction:
+        return predict_memory(plan, candidate, batch_size=batch, device=self.budget.device.kind)
+
+    def _batch(
+        self, plan: Plan, candidate: Configuration, a_window: float, smallest: MemoryPrediction
+    ) -> tuple[int, MemoryPrediction]:
+        for batch in BATCHES[:-1]:
+            if not self._suffices(a_window * batch, ENOUGH_STEPS):
+                continue
+            cost = self._cost(plan, candidate, batch)
+            if cost.bytes <= self.budget.memory_bytes:
+                self._say("batch", batch, f"fits ({cost.bytes / 2**30:.2f} GiB), and leaves time for enough steps")
+                return batch, cost
+        self._say("batch", BATCHES[-1], "a larger one does not fit into memory or time")
+        return BATCHES[-1], smallest
+
+    def _schedule(self, chosen: Configuration, seconds: float) -> Configuration:
+        validation = max(1, math.ceil(16 / chosen.batch_size))
+        changes: dict[str, Any] = {"validation_iterations": validation}
+        if self.budget.time_s is None:
+            changes |= {"epochs": EPOCHS, "iterations_per_epoch": STEPS_AN_EPOCH}
+            because = f"no time budget: {EPOCHS * STEPS_AN_EPOCH} steps"
+        else:
+            steps = self.budget.time_s / seconds
+            per_epoch = max(1, math.ceil(steps / EPOCHS_IN_BUDGET))
+            changes |= {
+                "iterations_per_epoch": per_epoch,
+                "epochs": max(1, math.ceil(4 * steps / per_epoch)),
+                "time_budget_s": self.budget.time_s,
+            }
+            because = f"about {steps:.0f} steps fit into {self.budget.time_s:.0f} s; the rate ends with the time"
+        self._say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
+        return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})

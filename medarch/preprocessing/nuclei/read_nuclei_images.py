@@ -1,0 +1,65 @@
+"""Images of nuclei from a dataset, at the resolution of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from medarch.core.dataset import Case
+from medarch.core.errors import PreprocessingError
+from medarch.io.nuclei.read_nuclei import read_nuclei, read_rgb
+from medarch.preprocessing.nuclei.nuclei_images import NucleiImage
+
+
+def read_nuclei_image(case: Case, *, scale: float = 1.0) -> NucleiImage:
+    """Read one case.
+
+    Args:
+        case: with a label.
+        scale: pixels of the plan a pixel of the file.
+
+    Raises:
+        VolumeError: a file cannot be read.
+        DatasetError: a file holds no map of nuclei.
+        PreprocessingError: the files do not belong together.
+    """
+    image = read_rgb(case.images[0])
+    if case.label is None:
+        raise PreprocessingError(f"case {case.id} has no instance map", fix="add it")
+    instances, types = read_nuclei(case.label, case.types)
+    if instances.shape != image.shape[:2]:
+        raise PreprocessingError(
+            f"image and instance map of case {case.id} differ in size",
+            expected="×".join(map(str, image.shape[:2])),
+            found="×".join(map(str, instances.shape)),
+            fix="pair the right files, see `medarch check`",
+        )
+    if scale == 1.0:
+        return NucleiImage(image, instances, types)
+    size = tuple(max(1, round(side * scale)) for side in instances.shape)
+    return NucleiImage(
+        resize_rgb(image, size), _nearest(instances, size), None if types is None else _nearest(types, size)
+    )
+
+
+def read_nuclei_images(cases: Iterable[Case], *, scale: float = 1.0) -> dict[str, NucleiImage]:
+    """Read many cases; see :func:`read_nuclei_image`."""
+    return {case.id: read_nuclei_image(case, scale=scale) for case in cases}
+
+
+def resize_rgb(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """``(J, I, 3)`` uint8 at another size: means of areas where it becomes smaller, bilinear where larger."""
+    from PIL import Image
+
+    rows, columns = size
+    way = Image.Resampling.BOX if rows < image.shape[0] else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(image).resize((columns, rows), way))
+
+
+def _nearest(labels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    places = [
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
+        for new, old in zip(size, labels.shape, strict=True)
+    ]
+    return np.ascontiguousarray(labels[np.ix_(*places)])
