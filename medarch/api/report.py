@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medarch.api.environment import environment
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.registered_pair import registered_pair
+from medarch.core.errors import UsageError
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import Evaluation
@@ -40,6 +41,13 @@ def report(
     from medarch.reporting.write_report import write_report
 
     home = PlanFolder.load(plan_folder)
+    if home.plan.task == "nuclei":
+        raise UsageError(
+            "there is no report of nuclei",
+            expected="a segmentation, classification or registration",
+            found="a plan of nuclei",
+            fix="see evaluation.md in the fold's folder `validation`, and the pictures that `medarch predict` writes",
+        )
     chosen = home.plan.configuration(configuration)
     run = home.fold_folder(chosen.name, fold)
     shown = predictions or run / "validation"

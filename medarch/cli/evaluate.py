@@ -40,7 +40,8 @@ def evaluate(
     """Measure predictions: DSC, NSD, HD95, ASSD and volume error with confidence intervals, per case and class.
 
     Of a classification: AUROC, AUPRC, accuracy, balanced accuracy, F1, calibration and the confusion matrix. Of a
-    registration: DSC and HD95 before and after, landmarks, folds, smoothness and time.
+    registration: DSC and HD95 before and after, landmarks, folds, smoothness and time. Of nuclei:
+    PQ, AJI, Dice, and F-scores of detection and types.
     """
     if empty_policy not in ("medarch", "nnunet"):
         raise typer.BadParameter("--empty-policy is medarch or nnunet")

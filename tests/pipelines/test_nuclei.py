@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from medarch import api
 from medarch.cli.app import app
+from medarch.core.errors import UsageError
 from medarch.core.fingerprint import Fingerprint
 from medarch.core.load_evaluation import load_evaluation
 from medarch.core.nuclei_settings import NucleiSettings
@@ -109,6 +110,12 @@ def test_test_images_are_predicted_and_measured(trained):
     plain = api.evaluate(output, folder / "tiles" / "labelsTs")
     assert [row.values["pq"] for row in plain.rows] == [row["values"]["pq"] for row in evaluation["rows"]]
     assert "mPQ+" in (output / "evaluation.md").read_text()
+
+
+def test_there_is_no_report_of_nuclei_and_it_says_where_to_look(trained):
+    folder, _, _ = trained
+    with pytest.raises(UsageError, match="evaluation"):
+        api.report(folder / "ws" / "tiles" / "auto")
 
 
 def test_references_of_other_images_are_told(trained, tmp_path):

@@ -46,6 +46,8 @@ class NucleiSource(Dataset[RawBatch]):
         self.unknown = task.plan.labels.ignore_value
         rows, columns = configuration.patch_voxels
         self.window = (rows, columns)
+        self.inside = tuple(slice(task.margin, size - task.margin) for size in self.window)
+        """What the network gives, within the window."""
 
     def __len__(self) -> int:
         return 2**31
@@ -69,7 +71,7 @@ class NucleiSource(Dataset[RawBatch]):
         for _ in range(DRAWS if wanted else 1):
             case = self.images[self.cases[rng.integers(len(self.cases))]]
             image, label = draw_window(case, self.window, self.task.margin, rng, augment=augment)
-            held = int((label[1] == wanted).sum()) if wanted else 0
+            held = int((label[1][self.inside] == wanted).sum()) if wanted else 0
             if held > most:
                 best, most = (image, label), held
         if best is None:
@@ -83,6 +85,4 @@ class NucleiSource(Dataset[RawBatch]):
             types[label[1] == self.unknown] = UNKNOWN
         types[(label[0] > 0) & (label[1] == 0)] = UNKNOWN
         planes = np.concatenate([(label[:1] > 0).astype(np.float32), distance_maps(label[0]), types[None]])
-        margin = self.task.margin
-        inside = (slice(None), *(slice(margin, size - margin) for size in self.window))
-        return np.ascontiguousarray(planes[inside])
+        return np.ascontiguousarray(planes[(slice(None), *self.inside)])

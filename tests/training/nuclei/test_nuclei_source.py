@@ -76,6 +76,6 @@ def test_rare_types_are_sought(monkeypatch):
     def share(batches):
         return np.mean([(batch.target[:, -1] == 3).any(dim=2).any(dim=1).float().mean() for batch in batches])
 
-    sought = share(map(typed.__getitem__, range(12)))
+    sought = share(map(typed.__getitem__, range(25)))
     monkeypatch.setattr(module, "DRAWS", 1)
-    assert sought > 1.2 * share(map(plain.__getitem__, range(12)))
+    assert sought > 1.2 * share(map(plain.__getitem__, range(25)))
