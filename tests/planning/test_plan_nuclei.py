@@ -77,7 +77,7 @@ def test_the_plan_follows_the_size_of_nuclei_the_images_and_the_time(tmp_path):
         plan_nuclei(fingerprint, dataset, budget=budget(memory=GIB // 8), measure=quick)
 
 
-@pytest.mark.parametrize(("radius", "mpp", "planned", "kernel"), [(4, 0.5, 0.25, 5), (30, 0.1, 0.2, 7)])
+@pytest.mark.parametrize(("radius", "mpp", "planned", "kernel"), [(4, 0.5, 0.25, 5), (34, 0.1, 0.2, 7)])
 def test_nuclei_too_small_or_too_large_change_the_resolution(tmp_path, radius, mpp, planned, kernel):
     dataset = write(tmp_path / "d", radius=radius, mpp=mpp, cases=1)
     plan = plan_nuclei(extract_fingerprint(dataset, workers=0), dataset, budget=budget(), measure=quick)
