@@ -2,7 +2,7 @@
 
 The verbs of the command line as functions: ``check``, ``plan``, ``preprocess``, ``train``, ``predict``, ``evaluate``,
 ``report``, ``export``, ``import_model``, ``compare``, ``select``, ``ensemble``, ``postprocess``, ``register``,
-``warp``.
+``template``, ``warp``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         register,
         report,
         select,
+        template,
         train,
         warp,
     )
@@ -46,6 +47,7 @@ __all__ = [
     "register",
     "report",
     "select",
+    "template",
     "train",
     "warp",
 ]

@@ -25,6 +25,7 @@ from medarch.api.register import register
 from medarch.api.report import report
 from medarch.api.select import select
 from medarch.api.show_network import NetworkFacts, show_network
+from medarch.api.template import template
 from medarch.api.train import TrainingResult, train
 from medarch.api.warp import warp
 
@@ -56,6 +57,7 @@ __all__ = [
     "report",
     "select",
     "show_network",
+    "template",
     "train",
     "warp",
 ]

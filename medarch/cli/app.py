@@ -20,6 +20,7 @@ from medarch.cli.preprocess import preprocess
 from medarch.cli.register import register
 from medarch.cli.report import report
 from medarch.cli.select import select
+from medarch.cli.template import template
 from medarch.cli.train import train
 from medarch.cli.warp import warp
 
@@ -45,6 +46,7 @@ for verb in (
     report,
     compare,
     register,
+    template,
     export,
     warp,
     info,

@@ -20,6 +20,8 @@ SMALLEST_SHARE = 0.5
 def prepare_pair(fixed: PairImage, moving: PairImage, *, device: torch.device) -> tuple[GridImage, GridImage]:
     """Return both images with intensities from 0 to 1, in 2D if both have one slice.
 
+    Planes at the faces that hold a single value are padding: no tissue ends there, so they do not count.
+
     The millimetres of a 2D pair are counted in the plane of the fixed slice.
 
     Raises:
@@ -90,6 +92,11 @@ def _tensors(image: PairImage, matrix: np.ndarray, name: str, device: torch.devi
             fix="write 0 (or -1024 in CT) there, and give a mask of the rest",
         )
     mask = None if image.mask is None else _mask(image, name)
+    content = _content(array)
+    if mask is None and not content.all():
+        mask = content
+    elif mask is not None and (mask & content).any():
+        mask = mask & content
     values = np.stack([_scaled(channel, mask, name) for channel in array])
     dim = len(matrix) - 1
     shape = image.geometry.shape[:dim]
@@ -98,6 +105,19 @@ def _tensors(image: PairImage, matrix: np.ndarray, name: str, device: torch.devi
         torch.from_numpy(matrix),
         None if mask is None else _as_weights(mask, shape),
     ).to(device)
+
+
+def _content(array: np.ndarray) -> np.ndarray:
+    """``(I, J, K)`` bool: all but the planes at the faces in which every channel has a single value."""
+    content = np.zeros(array.shape[1:], dtype=bool)
+    box = []
+    for axis in range(1, array.ndim):
+        others = tuple(other for other in range(1, array.ndim) if other != axis)
+        varied = (array.max(axis=others) > array.min(axis=others)).any(axis=0)
+        used = np.flatnonzero(varied) if varied.any() else np.arange(varied.size)
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    content[tuple(box)] = True
+    return content
 
 
 def _mask(image: PairImage, name: str) -> np.ndarray:

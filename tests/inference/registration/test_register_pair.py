@@ -235,3 +235,16 @@ def test_a_gpu_finds_what_the_cpu_finds():
     assert torch.cuda.is_available()
     fields = [pair.chain.parts[0].vectors for pair in found]
     assert np.abs(fields[0] - fields[1]).mean() < 0.1
+
+
+def test_padding_is_not_taken_for_the_end_of_the_tissue():
+    whole = textured((32, 34, 30))
+    tissue = 2 + whole  # nowhere black
+    grid = Geometry.from_array((24, 26, 22), np.eye(4))
+    fixed = tissue[4:28, 4:30, 4:26]
+    moving = np.zeros(grid.shape, np.float32)
+    moving[:, 5:, :-4] = tissue[6:30, 4:25, 4:22]  # two voxels further along i, five along j are padding
+    moved = np.array([-2.0, 5.0, 0.0])
+    found = register_pair(image(fixed, grid), image(moving, grid), LINEAR)
+    points = points_inside(grid, 0.3)
+    assert np.linalg.norm(map_points(points, found.chain).points_mm - points - moved, axis=1).max() < 0.5
