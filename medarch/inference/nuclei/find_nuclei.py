@@ -121,7 +121,7 @@ class _Line(Sequence[ChunkJob]):
     """
 
     def __init__(self, grid: SlideGrid, store: TileStore, jobs: dict[int, list[ChunkJob]]) -> None:
-        self._grid, self._store = grid, store
+        self.grid, self.store = grid, store
         self._todo = [(row, job) for row, line in jobs.items() for job in line if finished(job) is None]
         self._open = {row: sum(at == row for at, _ in self._todo) for row in jobs}
         """Chunks of each row that are not done."""
@@ -138,7 +138,7 @@ class _Line(Sequence[ChunkJob]):
 
     def __getitem__(self, index: int) -> ChunkJob:  # type: ignore[override]
         row, job = self._todo[index]
-        last = self._grid.tile_rows(row)[-1]
+        last = self.grid.tile_rows(row)[-1]
         with self._changed:
             self._asked = max(self._asked, last)
             self._changed.notify_all()
@@ -149,7 +149,7 @@ class _Line(Sequence[ChunkJob]):
 
     def needed(self, tile_row: int) -> bool:
         """Whether chunks that are not done need a row of tiles."""
-        return any(tile_row in self._grid.tile_rows(row) for row, count in self._open.items() if count)
+        return any(tile_row in self.grid.tile_rows(row) for row, count in self._open.items() if count)
 
     def wait_for_room(self, tile_row: int) -> None:
         """Wait while the network is too far ahead.
@@ -157,7 +157,7 @@ class _Line(Sequence[ChunkJob]):
         Raises:
             _Stopped: post-processing has failed.
         """
-        ahead = _ROWS_AHEAD * max(self._grid.chunk // self._grid.side, 1)
+        ahead = _ROWS_AHEAD * max(self.grid.chunk // self.grid.side, 1)
         with self._changed:
             # What a worker waits for always has room, however long the results of others are under way.
             self._changed.wait_for(lambda: self._stopped or tile_row <= max(self._oldest_wanted() + ahead, self._asked))
@@ -166,8 +166,8 @@ class _Line(Sequence[ChunkJob]):
 
     def _oldest_wanted(self) -> int:
         """The last row of tiles that the oldest row of unfinished chunks waits for."""
-        rows = [self._grid.tile_rows(row)[-1] for row, count in self._open.items() if count]
-        return min(rows, default=max(self._grid.tiles, default=0))
+        rows = [self.grid.tile_rows(row)[-1] for row, count in self._open.items() if count]
+        return min(rows, default=max(self.grid.tiles, default=0))
 
     def computed(self, tile_row: int) -> None:
         """Say that a row of tiles, and all before it, are on disk."""
@@ -202,15 +202,15 @@ class _Line(Sequence[ChunkJob]):
     def _finish(self, row: int) -> None:
         with self._changed:
             self._open[row] -= 1
-            free = [] if self._open[row] else [tile for tile in self._grid.tile_rows(row) if not self.needed(tile)]
+            free = [] if self._open[row] else [tile for tile in self.grid.tile_rows(row) if not self.needed(tile)]
             self._changed.notify_all()
         for tile_row in free:
             # Rows of chunks before this one may be done too, and their tiles went with them.
-            self._store.remove((tile_row, column) for column in self._grid.tiles.get(tile_row, ()))
+            self.store.remove((tile_row, column) for column in self.grid.tiles.get(tile_row, ()))
 
 
 def _compute_tiles(view: SlideView, network: TileNetwork, line: _Line, teller: _Teller) -> None:
-    grid, store = line._grid, line._store
+    grid, store = line.grid, line.store
     last = max((grid.tile_rows(row)[-1] for row in grid.chunks), default=-1)
     with ThreadPoolExecutor(1) as reader:
         for row in range(last + 1):
