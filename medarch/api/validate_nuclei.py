@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from medarch.evaluation.nuclei.evaluate_nuclei import Compared
     from medarch.preprocessing.nuclei.nuclei_images import NucleiImage
 
+SMALLEST_WINDOW = 256
+"""Of a finished model: small images are trained on in windows of down to 136, of whose pixels a tenth is output."""
+
 
 def validate_nuclei(
     home: PlanFolder,
@@ -56,7 +59,7 @@ def validate_nuclei(
     names = type_names(home.plan.labels) if chosen.network.heads > 1 else ()
     settings = NucleiSettings(
         network=chosen.network,
-        window_pixels=chosen.patch_voxels[0],
+        window_pixels=max(chosen.patch_voxels[0], SMALLEST_WINDOW + chosen.patch_voxels[0] % 8),
         mpp=home.plan.mpp or 1.0,
         types=names,
         separation=chosen.separation or Separation(),

@@ -77,7 +77,7 @@ def test_the_plan_says_why(trained):
 def test_training_writes_a_calibrated_model_and_learns(trained):
     _, _plan, result = trained
     settings = NucleiSettings.load(result.model / "nuclei.json")
-    assert (settings.types, settings.mpp, settings.window_pixels) == (("round", "long"), 0.25, 136)
+    assert (settings.types, settings.mpp, settings.window_pixels) == (("round", "long"), 0.25, 256)
     assert (result.folder / "separation.json").exists()
     assert load_evaluation(result.folder / "validation" / "evaluation.json") == result.evaluation
     [summary] = result.evaluation.summaries

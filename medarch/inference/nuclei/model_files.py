@@ -18,6 +18,8 @@ from medarch.networks.build_network import build_network
 
 SETTINGS, WEIGHTS = "nuclei.json", "weights.safetensors"
 GPU_BATCH = 16
+LEAST_MARGIN = 46
+"""Pixels at each end of a tile that are not used where a network's decoders are padded: they have seen padding."""
 _PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -68,7 +70,7 @@ def load_nuclei_model(folder: Path, *, device: str = "cpu", precision: str = "au
     tiles = TileNetwork(
         (network.to(target, memory_format=torch.channels_last),),  # type: ignore[call-overload]
         window=window,
-        margin=(window - output) // 2,
+        margin=max((window - output) // 2, LEAST_MARGIN),
         types=len(settings.types) + 1 if settings.types else 0,
         mpp=settings.mpp,
         device=target,

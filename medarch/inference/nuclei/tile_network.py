@@ -23,7 +23,7 @@ class TileNetwork:
     window: int
     """Pixels that a tile is computed from, a side."""
     margin: int
-    """What the output lacks at each end."""
+    """What the output lacks at each end, or what is cut off it."""
     types: int
     mpp: float
     """Micrometres a pixel that the network was trained at."""
@@ -57,6 +57,9 @@ class TileNetwork:
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
         with torch.inference_mode(), autocast:
             outputs = network(tiles).float()
+            more = (outputs.shape[-1] - self.side) // 2
+            if more:
+                outputs = outputs[..., more : more + self.side, more : more + self.side]
             parts = [torch.softmax(outputs[:, :2], dim=1)[:, 1:], outputs[:, 2 : 2 + DISTANCES]]
             if self.types:
                 parts.append(torch.softmax(outputs[:, 2 + DISTANCES :], dim=1))

@@ -50,6 +50,21 @@ def test_a_saved_model_gives_the_maps_of_its_network(folder):
     torch.testing.assert_close(maps, expected, atol=2e-3, rtol=2e-3)
 
 
+def test_of_networks_that_pad_only_what_no_padding_touches_is_used(tmp_path):
+    torch.manual_seed(0)
+    plan = NetworkPlan(architecture="hovernet", dim=2, in_channels=3, heads=1, options={**SMALL, "padded": True})
+    network = build_network(plan).eval()
+    save_nuclei_model(tmp_path, network, NucleiSettings(network=plan, window_pixels=192, mpp=0.5))
+    model = load_nuclei_model(tmp_path)
+    assert (model.network.side, model.network.types) == (100, 0)
+    pixels = torch.randint(0, 256, (1, 192, 192, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        outputs = network(pixels.permute(0, 3, 1, 2) / 255)[..., 46:146, 46:146]
+    expected = torch.cat((outputs[:, :2].softmax(1)[:, 1:], outputs[:, 2:4]), 1)
+    found = torch.from_numpy(model.network.maps(pixels.numpy())).float()
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
+
+
 def test_predict_finds_nuclei_from_the_command_line_and_equals_itself(folder, crop, tmp_path):
     command = ["predict", str(folder), str(crop), str(tmp_path / "out"), "--device", "cpu", "--mpp", "0.5"]
     result = CliRunner().invoke(app, [*command, "--workers", "0", "--json"])
