@@ -102,7 +102,11 @@ def test_options_without_effect_are_refused(folder, crop, tmp_path):
         api.predict(folder, crop, tmp_path, step=0.5, fast=True)
 
 
-@pytest.mark.parametrize(("mode", "kinds"), [("fast", ("a", "b")), ("fast", ()), ("original", ())])
+@pytest.mark.parametrize(
+    ("mode", "kinds"),
+    [("fast", ("a", "b")), pytest.param("fast", (), marks=pytest.mark.slow),
+     pytest.param("original", (), marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_checkpoints_of_the_authors_become_models(tmp_path, mode, kinds, monkeypatch):
     names = {"fast": "hovernet", "original": "hovernet_original"}
     torch.manual_seed(1)
