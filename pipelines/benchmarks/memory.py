@@ -68,6 +68,9 @@ def points(scale: int) -> Iterator[tuple[str, tuple[int, ...], int, Sequence[str
     for name in ("resnet18", "resnet50", "densenet121", "efficientnet_b0", "convnext_tiny", "mobilenet_v2"):
         yield name, (64 * scale,) * 3, 4, ()
         yield name, (224 * scale,) * 2, 8, ()
+    for name in ("pyramid", "voxelmorph2", "unet_register"):
+        yield name, (80 * scale, 96 * scale, 96 * scale), 2, ()
+    yield "pyramid", (80 * scale, 96 * scale, 96 * scale), 2, ("bf16",)
     yield "resnet18", (64 * scale,) * 3, 4, ("blocks",)
     yield "resnet18", (64 * scale,) * 3, 4, ("bf16",)
 
