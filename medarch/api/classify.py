@@ -28,8 +28,9 @@ def classify(
 ) -> Prediction:
     """Load a classifier and judge cases; see :func:`medarch.inference.classify_cases.classify_cases`."""
     from medarch.inference.classify_cases import classify_cases
-    from medarch.inference.load_classifier import load_classifier
+    from medarch.inference.load_case_model import load_case_model
     from medarch.planning.detect_device import detect_device
+    from medarch.tasks.classification import Classification
 
-    loaded = load_classifier(model, folds=folds, device=detect_device(device).kind)
+    loaded = load_case_model(model, Classification, folds=folds, device=detect_device(device).kind)
     return classify_cases(loaded, cases, output, mirror=mirror, restart=restart, store=store, progress=progress)

@@ -27,9 +27,10 @@ def register_with_model(
     progress: Progress | None = None,
 ) -> Prediction:
     """Load a model and register pairs; see :func:`medarch.inference.registration.predict_pairs.predict_pairs`."""
-    from medarch.inference.registration.load_registration import load_registration
+    from medarch.inference.load_case_model import load_case_model
     from medarch.inference.registration.predict_pairs import predict_pairs
     from medarch.planning.detect_device import detect_device
+    from medarch.tasks.registration.registration import Registration
 
-    loaded = load_registration(model, folds=folds, device=detect_device(device).kind)
+    loaded = load_case_model(model, Registration, folds=folds, device=detect_device(device).kind)
     return predict_pairs(loaded, pairs, output, optimise=optimise, restart=restart, store=store, progress=progress)

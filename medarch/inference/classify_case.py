@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 
 from medarch.inference.grad_cam import grad_cam
-from medarch.inference.load_classifier import ClassifierModel
+from medarch.inference.load_case_model import CaseModel
 from medarch.inference.window import mirrored_copies
 from medarch.preprocessing.fit_to_input import fit_to_input, unfit_from_input
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.restore import restore_scores
+from medarch.tasks.classification import Classification
 
 BRIGHTEST = 255
 
 
-def classify_case(model: ClassifierModel, prepared: PreparedArrays, *, mirror: bool) -> np.ndarray:
+def classify_case(model: CaseModel[Classification], prepared: PreparedArrays, *, mirror: bool) -> np.ndarray:
     """Return the mean probabilities ``(classes,)`` over folds and mirrored copies."""
     image = _input(model, prepared)
     axes = model.configuration.inference.mirror_axes if mirror else ()
@@ -33,7 +34,7 @@ def classify_case(model: ClassifierModel, prepared: PreparedArrays, *, mirror: b
     return mean
 
 
-def explain_case(model: ClassifierModel, prepared: PreparedArrays, decided: np.ndarray) -> np.ndarray:
+def explain_case(model: CaseModel[Classification], prepared: PreparedArrays, decided: np.ndarray) -> np.ndarray:
     """Return Grad-CAM of the decided classes, averaged over folds, on the file's grid.
 
     Args:
@@ -53,6 +54,6 @@ def explain_case(model: ClassifierModel, prepared: PreparedArrays, decided: np.n
     return scaled
 
 
-def _input(model: ClassifierModel, prepared: PreparedArrays) -> Tensor:
+def _input(model: CaseModel[Classification], prepared: PreparedArrays) -> Tensor:
     fitted = fit_to_input(prepared.image, model.configuration.patch_voxels)
     return torch.from_numpy(fitted)[None].to(model.device)

@@ -18,11 +18,12 @@ from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.classify_case import classify_case, explain_case
 from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import Ledger, file_sha256
-from medarch.inference.load_classifier import ClassifierModel
+from medarch.inference.load_case_model import CaseModel
 from medarch.inference.prepare_input import prepare_input
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.prepare_case import PreparedArrays
+from medarch.tasks.classification import Classification
 
 SALIENCY = "saliency"
 TABLE = "predictions.csv"
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def classify_cases(
-    model: ClassifierModel,
+    model: CaseModel[Classification],
     cases: Sequence[Case],
     output: Path,
     *,
@@ -91,7 +92,7 @@ def classify_cases(
 class _Run:
     """What all cases of a run share."""
 
-    model: ClassifierModel
+    model: CaseModel[Classification]
     output: Path
     mirror: bool
     saliency: bool

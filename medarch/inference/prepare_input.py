@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medarch.core.dataset import Case
-from medarch.inference.load_classifier import ClassifierModel
+from medarch.inference.load_case_model import CaseModel
 from medarch.inference.load_model import Model
 from medarch.inference.previous_stage import PreviousStage
 from medarch.inference.region import Region
-from medarch.inference.registration.load_registration import RegistrationModel
 from medarch.inference.resample_on import resample_on
 from medarch.io.read_case import read_case
 from medarch.io.suffix import is_volume_file
@@ -20,6 +19,7 @@ from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.prepare_case import PreparedArrays, prepare_case
 from medarch.preprocessing.prepare_label import prepare_label
 from medarch.preprocessing.recipe_sha256 import recipe_sha256
+from medarch.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NetworkInput:
 
 
 def prepare_input(
-    model: Model | ClassifierModel | RegistrationModel,
+    model: Model | CaseModel[Task],
     case: Case,
     *,
     store: CaseStore | None = None,
@@ -73,7 +73,7 @@ def prepare_input(
 
 
 def _stored(
-    model: Model | ClassifierModel | RegistrationModel, case: Case, store: CaseStore, previous: PreviousStage | None
+    model: Model | CaseModel[Task], case: Case, store: CaseStore, previous: PreviousStage | None
 ) -> PreparedArrays | None:
     """Return a case as it lies in the store, or None if the network would see something else there.
 

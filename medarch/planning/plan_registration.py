@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import numpy as np
-
 from medarch.core.dataset import Dataset
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import Fingerprint, PairStatistics
@@ -26,18 +24,18 @@ from medarch.core.plan import (
 )
 from medarch.networks.build_network import fit_topology
 from medarch.planning.choose_normalisation import choose_normalisation
+from medarch.planning.common_orientation import common_orientation
 from medarch.planning.make_splits import make_splits
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
-from medarch.planning.search_configuration import EPOCHS_IN_BUDGET, LOOP_OVERHEAD, Budget
+from medarch.planning.search_configuration import LOOP_OVERHEAD, Budget
 from medarch.planning.target_spacing import TargetGrid, target_grid
+from medarch.planning.timed_schedule import timed_schedule
 from medarch.planning.unet_topology import unet_topology
+from medarch.planning.whole_case_size import PERCENTILE, whole_case_size
 
 ARCHITECTURE = "pyramid"
-PERCENTILE = 95
-"""The grid holds so many per cent of the cases whole, along each axis."""
-SIDE_STEP = 4
 SMALLEST_SIDE = 8
 WIDTHS = (1.5, 1.0)
 """Multiples of the network's own features, tried from the widest."""
@@ -158,7 +156,7 @@ class _Planner:
         """The configuration at a multiple of the target spacing and of the features, without the schedule."""
         dim: Literal[2, 3] = 3 if plan.default == "3d" else 2
         spacing = [float(value) * coarser for value in grid.spacing_mm]
-        size, median = _sizes(self.fingerprint, grid, spacing)
+        size, median = whole_case_size(self.fingerprint, grid, spacing, smallest_side=SMALLEST_SIDE, cropped=False)
         size, spacing_in = size[3 - dim :], spacing[3 - dim :]
         thick = max(spacing_in) > 3 * min(spacing_in)
         return Configuration(
@@ -168,7 +166,7 @@ class _Planner:
             batch_dice=False,
             median_shape=median[3 - dim :],
             preprocessing=PreprocessingPlan(
-                orientation=_common_orientation(self.fingerprint),
+                orientation=common_orientation(self.fingerprint),
                 axes=grid.axes,
                 spacing_mm=(None if dim == 2 else spacing[0], spacing[1], spacing[2]),
                 normalisation=self._normalisation(plan),
@@ -304,16 +302,8 @@ class _Planner:
             changes |= OPEN_ENDED
             because = "pairs are drawn anew in every epoch; ended when the score stays flat"
         else:
-            steps = self.budget.time_s / seconds
-            per_epoch = max(1, math.ceil(steps / EPOCHS_IN_BUDGET))
-            changes |= {
-                "iterations_per_epoch": per_epoch,
-                "epochs": max(1, math.ceil(4 * steps / per_epoch)),
-                "time_budget_s": self.budget.time_s,
-            }
-            because = (
-                f"about {steps:.0f} steps fit into {self.budget.time_s:.0f} s; the learning rate ends with the time"
-            )
+            timed, because = timed_schedule(self.budget.time_s, seconds)
+            changes |= timed
         self._say("schedule", f"epochs of {changes['iterations_per_epoch']} pairs", because)
         return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})
 
@@ -322,24 +312,3 @@ def _named(configuration: Configuration) -> str:
     network = configuration.network
     width = f" {network.features[0]} wide" if network.features else ""
     return f"{network.architecture}{width} on {'×'.join(map(str, configuration.patch_voxels))}"
-
-
-def _sizes(
-    fingerprint: Fingerprint, grid: TargetGrid, spacing_mm: list[float]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Grid and median shape along network axes; images are not cropped."""
-    shapes = np.array([[case.shape[axis] for axis in grid.axes] for case in fingerprint.cases])
-    spacings = np.array([[case.spacing_mm[axis] for axis in grid.axes] for case in fingerprint.cases])
-    flat = grid.median_shape[0] == 1
-    resampled = np.maximum(1, np.rint(shapes * spacings / np.array(spacing_mm)))
-    wanted = np.percentile(resampled, PERCENTILE, axis=0)
-    size = [max(SMALLEST_SIDE, math.ceil(side / SIDE_STEP) * SIDE_STEP) for side in wanted]
-    if flat:
-        size[0], resampled[:, 0] = 1, 1
-    median = np.median(resampled, axis=0)
-    return tuple(size), tuple(int(side) for side in median)
-
-
-def _common_orientation(fingerprint: Fingerprint) -> str:
-    codes = [case.axcodes for case in fingerprint.cases]
-    return max(sorted(set(codes)), key=codes.count)

@@ -14,10 +14,11 @@ from medarch.core.errors import ModelError, PredictionError
 from medarch.core.geometry import Geometry
 from medarch.core.prediction import Prediction
 from medarch.inference.classify_cases import classify_cases
-from medarch.inference.load_classifier import load_classifier
+from medarch.inference.load_case_model import load_case_model
 from medarch.inference.model_folder import ModelInfo, weights_name
 from medarch.io.read_volume import read_volume
 from medarch.io.write_volume import write_volume
+from medarch.tasks.classification import Classification
 from medarch.tasks.create_task import create_task
 
 NAMES = ("normal", "benign", "malignant")
@@ -51,7 +52,7 @@ def cases(tmp_path):
 
 
 def test_every_case_has_probabilities_a_decision_and_a_saliency_map_on_its_grid(tmp_path, cases):
-    model = load_classifier(model_folder(tmp_path / "model"))
+    model = load_case_model(model_folder(tmp_path / "model"), Classification)
     found = classify_cases(model, cases, tmp_path / "out")
     assert [row.status for row in found.cases] == ["done"] * 3
     for row, case in zip(found.cases, cases, strict=True):
@@ -73,7 +74,9 @@ def test_folds_and_mirrored_copies_are_averaged(tmp_path, cases):
 
     def shares(folds, *, mirror=False):
         out = tmp_path / f"out_{folds}_{mirror}"
-        rows = classify_cases(load_classifier(folder, folds=folds), cases[:1], out, mirror=mirror, saliency=False).cases
+        rows = classify_cases(
+            load_case_model(folder, Classification, folds=folds), cases[:1], out, mirror=mirror, saliency=False
+        ).cases
         return np.array(list(rows[0].class_probabilities.values()))
 
     assert shares(("0", "1")) == pytest.approx((shares(("0",)) + shares(("1",))) / 2)
@@ -82,14 +85,14 @@ def test_folds_and_mirrored_copies_are_averaged(tmp_path, cases):
 
 def test_a_bad_case_costs_only_itself(tmp_path, cases):
     cases[1].images[0].write_bytes(b"no image")
-    found = classify_cases(load_classifier(model_folder(tmp_path / "model")), cases, tmp_path / "out")
+    found = classify_cases(load_case_model(model_folder(tmp_path / "model"), Classification), cases, tmp_path / "out")
     assert [row.status for row in found.cases] == ["done", "failed", "done"]
     assert found.cases[1].error
 
 
 @pytest.mark.parametrize("saliency", [True, False])
 def test_a_second_run_goes_on_where_the_first_stood(tmp_path, cases, saliency):
-    model = load_classifier(model_folder(tmp_path / "model"))
+    model = load_case_model(model_folder(tmp_path / "model"), Classification)
     first = classify_cases(model, cases[:2], tmp_path / "out", saliency=saliency)
     second = classify_cases(model, cases, tmp_path / "out", saliency=saliency)
     assert [row.status for row in second.cases] == ["skipped", "skipped", "done"]
@@ -97,7 +100,7 @@ def test_a_second_run_goes_on_where_the_first_stood(tmp_path, cases, saliency):
 
 
 def test_a_saliency_map_that_was_lost_is_made_again(tmp_path, cases):
-    model = load_classifier(model_folder(tmp_path / "model"))
+    model = load_case_model(model_folder(tmp_path / "model"), Classification)
     first = classify_cases(model, cases, tmp_path / "out")
     first.cases[1].saliency.unlink()
     second = classify_cases(model, cases, tmp_path / "out")
@@ -105,15 +108,15 @@ def test_a_saliency_map_that_was_lost_is_made_again(tmp_path, cases):
 
 
 def test_the_output_of_another_model_is_not_mixed_in(tmp_path, cases):
-    classify_cases(load_classifier(model_folder(tmp_path / "model")), cases[:1], tmp_path / "out")
-    other = load_classifier(model_folder(tmp_path / "other", bias=1.0))
+    classify_cases(load_case_model(model_folder(tmp_path / "model"), Classification), cases[:1], tmp_path / "out")
+    other = load_case_model(model_folder(tmp_path / "other", bias=1.0), Classification)
     with pytest.raises(PredictionError, match="made otherwise"):
         classify_cases(other, cases[:1], tmp_path / "out")
     assert classify_cases(other, cases[:1], tmp_path / "out", restart=True).cases[0].status == "done"
 
 
 def test_findings_need_not_add_up(tmp_path, cases):
-    model = load_classifier(model_folder(tmp_path / "model", multi_label=True, bias=3.0))
+    model = load_case_model(model_folder(tmp_path / "model", multi_label=True, bias=3.0), Classification)
     row = classify_cases(model, cases[:1], tmp_path / "out").cases[0]
     assert row.classes == NAMES
     assert sum(row.class_probabilities.values()) > 1.5
@@ -124,5 +127,5 @@ def test_a_segmentation_model_is_refused(tmp_path):
     folder.mkdir()
     small_plan().save(folder / "plan.json")
     ModelInfo(configuration="small", folds=("0",)).save(folder / "model.json")
-    with pytest.raises(ModelError, match="no classifier"):
-        load_classifier(folder)
+    with pytest.raises(ModelError, match="of another task"):
+        load_case_model(folder, Classification)

@@ -8,17 +8,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medarch.core.errors import PredictionError
+from medarch.inference.load_case_model import CaseModel
 from medarch.inference.registration.grid_image import GridImage
-from medarch.inference.registration.load_registration import RegistrationModel
 from medarch.inference.registration.optimise_velocity import optimise_velocity
 from medarch.inference.registration.settings import RegistrationSettings
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.sampling_theta import sampling_theta
+from medarch.tasks.registration.registration import Registration
 
 
 def apply_network(
-    model: RegistrationModel, fixed: PreparedArrays, moving: PreparedArrays, grid: PairGrid, *, optimise: bool = False
+    model: CaseModel[Registration],
+    fixed: PreparedArrays,
+    moving: PreparedArrays,
+    grid: PairGrid,
+    *,
+    optimise: bool = False,
 ) -> Tensor:
     """Return the displacement ``(1, D, *grid)`` in voxels of the network's input, the mean over folds.
 

@@ -16,10 +16,10 @@ from medarch.core.prediction import CasePrediction, Prediction
 from medarch.core.spatial_transform import DisplacementField, TransformChain
 from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import Ledger, file_sha256
+from medarch.inference.load_case_model import CaseModel
 from medarch.inference.prepare_input import prepare_input
 from medarch.inference.registration.apply_network import apply_network
 from medarch.inference.registration.field_on_grid import field_on_grid
-from medarch.inference.registration.load_registration import RegistrationModel
 from medarch.io.read_case import CaseVolumes, read_case
 from medarch.io.read_volume import read_volume
 from medarch.io.transforms.write_field import write_field
@@ -27,13 +27,14 @@ from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.transforms.warp_volume import warp_volume
+from medarch.tasks.registration.registration import Registration
 
 FOLDERS = ("warped", "fields", "labels")
 log = logging.getLogger(__name__)
 
 
 def predict_pairs(
-    model: RegistrationModel,
+    model: CaseModel[Registration],
     pairs: Sequence[PairInput],
     output: Path,
     *,
@@ -84,7 +85,7 @@ def predict_pairs(
 class _Run:
     """What all pairs of a run share."""
 
-    model: RegistrationModel
+    model: CaseModel[Registration]
     output: Path
     optimise: bool
     store: CaseStore | None

@@ -8,8 +8,8 @@ from small_plan import small_plan
 from medarch.core.errors import PredictionError
 from medarch.core.geometry import Geometry
 from medarch.core.plan import RegistrationPlan
+from medarch.inference.load_case_model import CaseModel
 from medarch.inference.registration.apply_network import apply_network
-from medarch.inference.registration.load_registration import RegistrationModel
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.prepare_case import prepare_case
 from medarch.tasks.create_task import create_task
@@ -22,7 +22,7 @@ def model(tmp_path):
     task = create_task(plan, configuration)
     torch.manual_seed(0)
     network = task.build_network().eval()
-    return RegistrationModel(tmp_path, "", plan, configuration, task, (network, network), torch.device("cpu"))
+    return CaseModel(tmp_path, "", plan, configuration, task, (network, network), torch.device("cpu"))
 
 
 def prepared(model, *, origin_mm=0.0, shape=(16, 16, 8)):

@@ -1,4 +1,4 @@
-"""A trained classifier in memory, ready to judge cases."""
+"""A trained network that sees cases whole, in memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -16,33 +17,38 @@ from medarch.core.plan import Configuration, Plan
 from medarch.inference.ledger import file_sha256
 from medarch.inference.load_network import load_network
 from medarch.inference.model_folder import read_model_folder, weights_name
-from medarch.tasks.classification import Classification
 from medarch.tasks.create_task import create_task
+from medarch.tasks.task import Task
+
+TaskT_co = TypeVar("TaskT_co", bound=Task, covariant=True)
 
 
 @dataclass(frozen=True)
-class ClassifierModel:
+class CaseModel(Generic[TaskT_co]):
     """Networks of one configuration, one a fold, in evaluation mode on one device.
 
-    They compute in float32: a case is a single pass, and probabilities deserve their digits.
+    They compute in float32: a case is a single pass, and probabilities and fields deserve their digits.
     """
 
     folder: Path
     sha256: str
     plan: Plan
     configuration: Configuration
-    task: Classification
+    task: TaskT_co
     networks: tuple[nn.Module, ...]
     device: torch.device
     waived: tuple[str, ...] = ()
     """Check codes that were waived for the training data and so hold for new cases too."""
 
 
-def load_classifier(folder: Path, *, folds: Sequence[str] | None = None, device: str = "cpu") -> ClassifierModel:
-    """Read a model folder of a classification.
+def load_case_model(
+    folder: Path, kind: type[TaskT_co], *, folds: Sequence[str] | None = None, device: str = "cpu"
+) -> CaseModel[TaskT_co]:
+    """Read a model folder of a task that sees cases whole.
 
     Args:
         folder: written by :func:`medarch.api.train`.
+        kind: the task.
         folds: which of its folds; default all.
         device: ``cpu``, ``cuda`` or ``mps``.
 
@@ -51,8 +57,8 @@ def load_classifier(folder: Path, *, folds: Sequence[str] | None = None, device:
     """
     contents = read_model_folder(folder, folds)
     task = create_task(contents.plan, contents.configuration)
-    if not isinstance(task, Classification):
-        raise ModelError(f"{folder} is no classifier", expected="a classification", found=contents.plan.task)
+    if not isinstance(task, kind):
+        raise ModelError(f"{folder} is of another task", expected=kind.name, found=contents.plan.task)
     digest = hashlib.sha256(contents.plan.sha256().encode())
     networks = []
     for fold in contents.folds:
@@ -60,7 +66,7 @@ def load_classifier(folder: Path, *, folds: Sequence[str] | None = None, device:
         networks.append(load_network(path, task).to(device))
         digest.update(file_sha256(path).encode())
     record = folder / "dataset.json"
-    return ClassifierModel(
+    return CaseModel(
         folder,
         digest.hexdigest(),
         contents.plan,
