@@ -24,7 +24,8 @@ from medarch.core.separation import Separation
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
-from medarch.planning.search_configuration import EPOCHS_IN_BUDGET, LOOP_OVERHEAD, Budget
+from medarch.planning.search_configuration import LOOP_OVERHEAD, Budget
+from medarch.planning.timed_schedule import timed_schedule
 
 ARCHITECTURE = "hovernet"
 DIAMETERS = (14.0, 45.0)
@@ -284,13 +285,7 @@ class _Planner:
             changes |= {"epochs": EPOCHS, "iterations_per_epoch": STEPS_AN_EPOCH}
             because = f"no time budget: {EPOCHS * STEPS_AN_EPOCH} steps"
         else:
-            steps = self.budget.time_s / seconds
-            per_epoch = max(1, math.ceil(steps / EPOCHS_IN_BUDGET))
-            changes |= {
-                "iterations_per_epoch": per_epoch,
-                "epochs": max(1, math.ceil(4 * steps / per_epoch)),
-                "time_budget_s": self.budget.time_s,
-            }
-            because = f"about {steps:.0f} steps fit into {self.budget.time_s:.0f} s; the rate ends with the time"
+            timed, because = timed_schedule(self.budget.time_s, seconds)
+            changes |= timed
         self._say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
         return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})

@@ -14,6 +14,7 @@ from medarch.networks.levers.pull import pull
 from medarch.planning.lever_ladder import Rung, lever_ladder, needed
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.search_patch import SMALLEST_BATCH, PatchSearch
+from medarch.planning.timed_schedule import EPOCHS_IN_BUDGET
 from medarch.planning.told_levers import told_levers
 
 WIDTHS = (32, 24, 16)
@@ -32,7 +33,6 @@ DATASET_SHARE = 0.05
 """A batch holds at most this share of the dataset's voxels (nnU-Net's rule)."""
 OPEN_ENDED = {"epochs": 250, "iterations_per_epoch": 250, "patience_epochs": 50}
 """Without a time budget: a ceiling, and the plateau that ends the run before it."""
-EPOCHS_IN_BUDGET = 30
 AVERAGE_DECAY = 0.99
 LOOP_OVERHEAD = 1.25
 """Data loading, augmentation, optimiser and validation on top of the bare step."""
