@@ -63,7 +63,7 @@ class VolumeError(MedarchError):
 class SlideError(VolumeError):
     """A slide cannot be opened or read, or its pixel size is not known."""
 
-    code = "E320"
+    code = "E330"
 
 
 class GeometryError(MedarchError):
