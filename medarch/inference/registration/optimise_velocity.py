@@ -89,7 +89,8 @@ def optimise_velocity(
         level = _Level(coarsen(fixed, factor * finest_mm), coarsen(moving, factor * finest_mm), world, settings, start)
         velocity = level.zeros() if velocity is None else resize_field(velocity, level.field_size)
         # A level may take the time that its share of the work is worth.
-        until = None if deadline is None else began + (deadline - began) * sum(costs[: number + 1]) / sum(costs)
+        share = sum(costs[: number + 1]) / max(sum(costs), 1e-9)
+        until = None if deadline is None else began + (deadline - began) * share
 
         def tell(step: int, before: int = done) -> None:
             if progress is not None:

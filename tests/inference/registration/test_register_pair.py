@@ -164,7 +164,7 @@ def test_what_a_mask_leaves_out_does_not_pull():
 def test_a_start_is_kept_when_nothing_is_to_improve_and_improved_otherwise():
     moving = textured((30, 32, 28))
     fixed, truth = deformed(moving, largest=4.0)
-    still = RegistrationSettings(linear="none", iterations=(0, 0, 0))
+    still = RegistrationSettings(linear="none", iterations=(0, 0, 0), seconds=60.0)
     kept = register_pair(image(fixed), image(moving), still, start=truth)
     assert np.abs(kept.chain.parts[0].vectors - truth).max() < 1e-4
     settings = RegistrationSettings(linear="none", iterations=(15, 15, 15), smoothness=0.05)
