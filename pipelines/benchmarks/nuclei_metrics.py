@@ -23,10 +23,10 @@ from medarch.evaluation.nuclei.aggregated_jaccard import aggregated_jaccard
 from medarch.evaluation.nuclei.overlap_table import overlap_table
 from medarch.evaluation.nuclei.panoptic_quality import panoptic_quality
 from medarch.evaluation.nuclei.pixel_dice import pixel_dice
+from medarch.inference.nuclei.outlines import outlines
 from medarch.tasks.nuclei.classify_nuclei import classify_nuclei
 from medarch.tasks.nuclei.distance_maps import distance_maps
 from medarch.tasks.nuclei.separate_nuclei import separate_nuclei
-from medarch.tasks.nuclei.trace_outlines import trace_outlines
 
 KINDS = 5
 
@@ -107,7 +107,7 @@ def monai_separation(maps: dict[str, np.ndarray]) -> int:
 def our_separation(maps: dict[str, np.ndarray]) -> int:
     nuclei = separate_nuclei((maps["np"] > 0).astype(np.float32), maps["hv"], Separation())
     classify_nuclei(nuclei, maps["types"])
-    trace_outlines(nuclei)
+    outlines(nuclei)
     return int(nuclei.max())
 
 

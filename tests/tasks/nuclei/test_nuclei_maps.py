@@ -1,6 +1,5 @@
 """Maps that a network learns, and the nuclei that come out of them."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from medarch.evaluation.nuclei.panoptic_quality import PanopticQuality, panoptic
 from medarch.tasks.nuclei.classify_nuclei import classify_nuclei
 from medarch.tasks.nuclei.distance_maps import distance_maps
 from medarch.tasks.nuclei.separate_nuclei import separate_nuclei, slope_kernels
-from medarch.tasks.nuclei.trace_outlines import trace_outlines
 
 
 def ellipses(seed, *, size=300, count=60, largest=14):
@@ -192,42 +190,3 @@ def test_types_are_the_means_of_softmax_without_background():
     assert types.tolist() == [2, 1]
     np.testing.assert_allclose(probabilities, [[0.2, 0.8], [1, 0]], atol=1e-6)
     assert classify_nuclei(np.zeros((2, 3), int), shares)[1].shape == (0, 2)
-
-
-def test_outlines_are_valid_and_hold_the_nucleus_pixels():
-    shapely = pytest.importorskip("shapely")
-    labels = ellipses(4)
-    labels[0:3, 0:3] = labels.max() + 1  # at the image's corner
-    ragged = labels.copy()
-    ragged[150, 150:160] = 0
-    pieces = np.zeros((8, 8), np.int32)
-    pieces[1:3, 1:3] = pieces[3:5, 3:5] = 1  # pixels that meet at a corner only, joined below
-    pieces[4, 1:3] = pieces[3, 1] = 1
-    for nuclei in (labels, pieces):
-        for number, outline in enumerate(trace_outlines(nuclei), 1):
-            mask = nuclei == number
-            if not mask.any() or ndimage.label(mask)[1] > 1 or (ndimage.binary_fill_holes(mask) != mask).any():
-                continue
-            polygon = shapely.Polygon(outline)
-            assert polygon.is_valid
-            assert np.array_equal(outline[0], outline[-1])
-            rows, columns = np.indices(nuclei.shape)
-            inside = shapely.contains_xy(polygon, columns.ravel() + 0.5, rows.ravel() + 0.5).reshape(nuclei.shape)
-            assert np.array_equal(inside, mask)
-            assert 0 < mask.sum() - polygon.area <= 0.5 * len(outline)
-
-
-def test_a_million_pixels_with_500_nuclei_take_a_fifth_of_a_second():
-    labels = ellipses(5, size=1000, count=500, largest=13)
-    probability, distances = disturbed(labels, 1)
-    shares = np.random.default_rng(0).random((5, 1000, 1000), dtype=np.float32)
-    best = np.inf
-    for _ in range(3):
-        begin = time.process_time()
-        nuclei = separate_nuclei(probability, distances, Separation())
-        classify_nuclei(nuclei, shares)
-        trace_outlines(nuclei)
-        best = min(best, time.process_time() - begin)
-    assert nuclei.max() > 300
-    # 0.13 s here; machines of continuous integration are slower.
-    assert best < 0.4
