@@ -48,7 +48,7 @@ PEER = Path(__file__).parent / "peer_ants_register.py"
 def main() -> None:
     options = parse_arguments()
     found = pair_set(options.dataset)
-    pairs = (found.tuning_pairs if options.tuning else found.test_pairs)[: options.pairs]
+    pairs = (found.tuning_pairs if options.tuning else found.test_pairs + found.further_pairs)[: options.pairs]
     rows: dict[str, list[dict[str, float]]] = {}
     for name in options.methods:
         if name.startswith("ants") and options.ants is None:
@@ -64,7 +64,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=["hippocampus", "brain"])
     parser.add_argument("--methods", nargs="+", default=list(METHODS)[:-2], choices=list(METHODS))
-    parser.add_argument("--pairs", type=int, default=20, help="so many of the pairs")
+    parser.add_argument("--pairs", type=int, default=20, help="so many of them; 100: further pairs, too")
     parser.add_argument("--slow-pairs", type=int, default=20, help="of them, for SyN with cross-correlation")
     parser.add_argument("--tuning", action="store_true", help="the pairs of training cases instead")
     parser.add_argument("--ants", type=Path, help="python of an environment with antspyx")

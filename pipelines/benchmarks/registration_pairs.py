@@ -22,6 +22,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared/data"
 SEED = 7
 HIPPOCAMPUS_TEST_CASES = 52
 PAIRS = 20
+FURTHER_PAIRS = 80
 HIPPOCAMPUS_LABELS = (1, 2)
 BRAIN_TEST = ("1003", "1004", "1005", "1018", "1019")
 BRAIN_TRAIN = (
@@ -57,6 +58,8 @@ class PairSet:
     tuning_pairs: tuple[Pair, ...]
     """Of training cases: for choosing settings."""
     test_pairs: tuple[Pair, ...]
+    further_pairs: tuple[Pair, ...]
+    """Of test cases, too: 20 pairs of 52 people are few, and one person may be in many of them."""
     labels: tuple[int, ...]
     image_name: str
     label_name: str
@@ -100,8 +103,10 @@ def _hippocampus() -> PairSet:
     train, test = cases[:-HIPPOCAMPUS_TEST_CASES], cases[-HIPPOCAMPUS_TEST_CASES:]
     test_pairs = generator.sample(ordered_pairs(test), PAIRS)
     tuning_pairs = generator.sample(ordered_pairs(train), PAIRS)
+    others = [pair for pair in ordered_pairs(test) if pair not in test_pairs]
+    further = random.Random(SEED).sample(others, FURTHER_PAIRS)
     return PairSet(
-        folder, tuple(train), tuple(test), tuple(tuning_pairs), tuple(test_pairs), HIPPOCAMPUS_LABELS,
+        folder, tuple(train), tuple(test), tuple(tuning_pairs), tuple(test_pairs), tuple(further), HIPPOCAMPUS_LABELS,
         "imagesTr/{}.nii.gz", "labelsTr/{}.nii.gz",
     )  # fmt: skip
 
@@ -110,7 +115,7 @@ def _brain() -> PairSet:
     tuning_pairs = random.Random(SEED).sample(ordered_pairs(BRAIN_TRAIN), BRAIN_TUNING_PAIRS)
     return PairSet(
         SHARED / "brain_oasis25/affine_2mm", BRAIN_TRAIN, BRAIN_TEST, tuple(tuning_pairs),
-        tuple(ordered_pairs(BRAIN_TEST)), BRAIN_LABELS, "{}_t1.nii.gz", "{}_seg.nii.gz",
+        tuple(ordered_pairs(BRAIN_TEST)), (), BRAIN_LABELS, "{}_t1.nii.gz", "{}_seg.nii.gz",
     )  # fmt: skip
 
 
