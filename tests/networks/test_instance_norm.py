@@ -49,3 +49,23 @@ def test_the_input_is_left_alone():
     before = x.clone()
     norm(4)(x)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 7, 5, 4), (3, 4, 9, 8)])
+@pytest.mark.parametrize("way", ["forward", "_samples_as_channels"], ids=["of this device", "of a GPU"])
+def test_an_activation_in_place_behind_it_costs_no_copies_and_gradients_are_right(shape, way):
+    """In place on a view, autograd would copy the whole gradient twice."""
+    layer = norm(shape[1])
+    x = torch.randn(shape, requires_grad=True)
+    found = F.leaky_relu_(getattr(layer, way)(x), 0.01)
+    assert "LeakyRelu" in type(found.grad_fn).__name__
+    gradient = torch.randn(shape)
+    found.backward(gradient)
+    mine = [x.grad, layer.weight.grad.clone(), layer.bias.grad.clone()]
+    layer.zero_grad()
+    other = x.detach().double().requires_grad_()
+    expected = F.leaky_relu(exact(layer, other), 0.01)
+    expected.backward(gradient.double())
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    for one, two in zip(mine, [other.grad, layer.weight.grad, layer.bias.grad], strict=True):
+        torch.testing.assert_close(one.double(), two.double(), rtol=1e-4, atol=1e-4)
