@@ -4,6 +4,7 @@ import torch
 from scipy import ndimage
 
 from medarch.core.plan import AugmentationPlan
+from medarch.preprocessing.sampling_theta import sampling_theta
 from medarch.training.apply_augmentation import apply_augmentation
 from medarch.training.draw_augmentation import Draw, draw_augmentation
 from medarch.training.resample_patches import (
@@ -11,7 +12,6 @@ from medarch.training.resample_patches import (
     keep_axis_0,
     patch_matrix,
     resample_patches,
-    sampling_theta,
     source_box,
 )
 
