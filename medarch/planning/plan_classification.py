@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from medarch.core.classes import ClassScheme
@@ -17,7 +18,6 @@ from medarch.core.plan import (
     NetworkPlan,
     Plan,
     PreprocessingPlan,
-    Reason,
     TrainingPlan,
 )
 from medarch.planning.choose_normalisation import choose_normalisation
@@ -28,6 +28,7 @@ from medarch.planning.make_splits import make_splits
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
+from medarch.planning.planner import Planner
 from medarch.planning.search_configuration import LOOP_OVERHEAD, Budget
 from medarch.planning.target_spacing import TargetGrid, target_grid
 from medarch.planning.timed_schedule import timed_schedule
@@ -72,36 +73,21 @@ def plan_classification(
     """
     if dataset.classes is None:
         raise PlanError(f"dataset {dataset.name} names no classes", fix="see `medarch check`")
-    return _Planner(fingerprint, dataset, dataset.classes, budget, dict(network or {}), measure).run(target_spacing_mm)
+    planner = _Planner(fingerprint, dataset, budget, network or {}, measure, dataset.classes)
+    return planner.run(target_spacing_mm)
 
 
-class _Planner:
-    """Keeps what the decisions share, and collects their reasons."""
-
-    def __init__(
-        self,
-        fingerprint: Fingerprint,
-        dataset: Dataset,
-        classes: ClassScheme,
-        budget: Budget,
-        asked: dict[str, Any],
-        measure: Callable[..., float],
-    ) -> None:
-        self.fingerprint = fingerprint
-        self.dataset = dataset
-        self.classes = classes
-        self.budget = budget
-        self.asked = asked
-        self.measure = measure
-        self.reasons: list[Reason] = []
+@dataclass
+class _Planner(Planner):
+    classes: ClassScheme
 
     def run(self, target_spacing_mm: tuple[float, float, float] | None) -> Plan:
         grid = target_grid(self.fingerprint, target_spacing_mm=target_spacing_mm)
         spacing = "×".join(f"{value:.4g}" for value in grid.spacing_mm)
-        self._say("spacing_mm", spacing, f"{grid.because}; network axes are file axes {grid.axes}")
+        self.say("spacing_mm", spacing, f"{grid.because}; network axes are file axes {grid.axes}")
         weights = class_weights(self.fingerprint, self.classes)
         counts = ", ".join(f"{name} {self.fingerprint.class_counts.get(name, 0)}" for name in self.classes.names)
-        self._say(
+        self.say(
             "class_weights",
             ", ".join(f"{weight:g}" for weight in weights),
             f"of {len(self.fingerprint.cases)} cases: {counts}. Weights (root of rarity) in loss and decision; "
@@ -123,15 +109,7 @@ class _Planner:
         configuration, seconds = self._search(plan, grid, weights)
         configuration, cost = self._batch(plan, configuration)
         seconds *= configuration.batch_size
-        configuration = self._schedule(configuration, seconds)
-        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device")
-        configuration = configuration.model_copy(update={"estimate": estimate})
-        return plan.model_copy(
-            update={"configurations": {configuration.name: configuration}, "reasons": tuple(self.reasons)}
-        )
-
-    def _say(self, decision: str, value: object, because: str) -> None:
-        self.reasons.append(Reason(decision=decision, value=str(value), because=because))
+        return self.finished(plan, self._schedule(configuration, seconds), cost, seconds)
 
     def _draft(self, plan: Plan, grid: TargetGrid, weights: tuple[float, ...], *, coarser: float) -> Configuration:
         """The configuration at a multiple of the target spacing, without width, batch and schedule."""
@@ -234,18 +212,18 @@ class _Planner:
         because = f"holds {PERCENTILE} % of the cases whole along each axis"
         if coarser > 1:
             because += f", at {coarser:.3g} times the spacing, so that the time suffices"
-        self._say("input", size, because)
+        self.say("input", size, because)
         goal = (
             "no time budget, so the full width"
             if self.budget.time_s is None
             else (f"the widest and finest that sees every case {ENOUGH_PASSES} times in the budget")
         )
         why = "asked for" if self.asked else "small, well understood, and published with weights"
-        self._say("network", _named(chosen), f"{why}; {goal}: {'; '.join(told)}")
+        self.say("network", _named(chosen), f"{why}; {goal}: {'; '.join(told)}")
         if chosen.network.strides:
             steps = ", ".join("×".join(map(str, stride)) for stride in chosen.network.strides)
-            self._say("strides", steps, "the published strides would leave less than 2 voxels along an axis")
-        self._say(
+            self.say("strides", steps, "the published strides would leave less than 2 voxels along an axis")
+        self.say(
             "mirror_axes",
             chosen.inference.mirror_axes,
             "all, as nnU-Net does; take the left-right axis out (--with) if a class is a matter of side",
@@ -257,7 +235,7 @@ class _Planner:
         while cost.bytes > self.budget.memory_bytes and batch > 2:
             batch //= 2
             cost = self._cost(plan, chosen, batch)
-        self._say(
+        self.say(
             "batch", batch, f"at most {BATCH}, a quarter of the cases, and what fits: {cost.bytes / 2**30:.2f} GiB"
         )
         return chosen.model_copy(update={"batch_size": batch}), cost
@@ -272,7 +250,7 @@ class _Planner:
         else:
             timed, because = timed_schedule(self.budget.time_s, seconds, least=a_pass)
             changes |= timed
-        self._say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
+        self.say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
         return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from medarch.core.dataset import Dataset
@@ -17,13 +18,13 @@ from medarch.core.plan import (
     NetworkPlan,
     Plan,
     PreprocessingPlan,
-    Reason,
     TrainingPlan,
 )
 from medarch.core.separation import Separation
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
+from medarch.planning.planner import Planner
 from medarch.planning.search_configuration import LOOP_OVERHEAD, Budget
 from medarch.planning.timed_schedule import timed_schedule
 
@@ -70,35 +71,19 @@ def plan_nuclei(
     """
     if fingerprint.nuclei is None or dataset.mpp is None:
         raise PlanError(f"{dataset.name} is no dataset of nuclei", fix="see `medarch check`")
-    return _Planner(fingerprint, fingerprint.nuclei, dataset, budget, dict(network or {}), measure).run()
+    return _Planner(fingerprint, dataset, budget, network or {}, measure, fingerprint.nuclei).run()
 
 
-class _Planner:
-    """Keeps what the decisions share, and collects their reasons."""
-
-    def __init__(
-        self,
-        fingerprint: Fingerprint,
-        nuclei: NucleiFingerprint,
-        dataset: Dataset,
-        budget: Budget,
-        asked: dict[str, Any],
-        measure: Callable[..., float],
-    ) -> None:
-        self.fingerprint = fingerprint
-        self.nuclei = nuclei
-        self.dataset = dataset
-        self.budget = budget
-        self.asked = asked
-        self.measure = measure
-        self.reasons: list[Reason] = []
+@dataclass
+class _Planner(Planner):
+    nuclei: NucleiFingerprint
 
     def run(self) -> Plan:
         scale = self._scale()
         types = len(self.nuclei.type_counts)
         if types:
             counts = ", ".join(f"{name} {count}" for name, count in self.nuclei.type_counts.items())
-            self._say("types", types, f"{counts}; every other window is drawn for a type, all types alike")
+            self.say("types", types, f"{counts}; every other window is drawn for a type, all types alike")
         plan = Plan(
             name="auto",
             preset="auto",
@@ -114,14 +99,7 @@ class _Planner:
         )
         draft = self._draft(scale, types + 1 if types else 1)
         chosen, cost, seconds = self._search(plan, draft)
-        chosen = self._schedule(chosen, seconds)
-        chosen = chosen.model_copy(
-            update={"estimate": cost.estimate(seconds=seconds, timing="seconds measured on this device")}
-        )
-        return plan.model_copy(update={"configurations": {"2d": chosen}, "reasons": tuple(self.reasons)})
-
-    def _say(self, decision: str, value: object, because: str) -> None:
-        self.reasons.append(Reason(decision=decision, value=str(value), because=because))
+        return self.finished(plan, self._schedule(chosen, seconds), cost, seconds)
 
     def _scale(self) -> float:
         """Pixels of the plan a pixel of the files: 1, or a power of 2."""
@@ -136,7 +114,7 @@ class _Planner:
             if scale != 1
             else f", between {DIAMETERS[0]:g} and {DIAMETERS[1]:g}: as the files are"
         )
-        self._say("mpp", f"{self.nuclei.mpp / scale:.4g}", because)
+        self.say("mpp", f"{self.nuclei.mpp / scale:.4g}", because)
         return scale
 
     def _draft(self, scale: float, heads: int) -> Configuration:
@@ -193,7 +171,7 @@ class _Planner:
         fitting = [size for size in fitting if size > 2 * margin]
         window = fitting[0] if fitting else (WINDOWS[0] if original else WINDOWS[-1]) + rest
         largest = self.nuclei.largest_pixels
-        self._say(
+        self.say(
             "window",
             window,
             f"output {window - 2 * margin} in a margin of {margin}, which holds the largest nuclei ({largest} pixels) "
@@ -211,7 +189,7 @@ class _Planner:
             marker_pixels=max(2, round(0.02 * math.pi / 4 * median**2)),
             nucleus_pixels=max(5, round(0.25 * math.pi / 4 * low**2)),
         )
-        self._say(
+        self.say(
             "separation",
             f"kernel {kernel}, cores from {settings.marker_pixels}, nuclei from {settings.nucleus_pixels} pixels",
             f"nuclei are {low:.0f} (5 %) to {median:.0f} (median) pixels across; training ends with a calibration on "
@@ -250,7 +228,7 @@ class _Planner:
             why = "asked for" if self.asked else f"the largest that takes {ENOUGH_STEPS} steps in the budget"
             if self.budget.time_s is None and not self.asked:
                 why = "no time budget, so as published if it fits"
-            self._say("network", f"{small.network.architecture}, {named}", f"{why}; {'; '.join(told)}")
+            self.say("network", f"{small.network.architecture}, {named}", f"{why}; {'; '.join(told)}")
             return small.model_copy(update={"batch_size": batch}), cost, a_window * batch
         raise PlanError(
             "no network of nuclei fits",
@@ -273,9 +251,9 @@ class _Planner:
                 continue
             cost = self._cost(plan, candidate, batch)
             if cost.bytes <= self.budget.memory_bytes:
-                self._say("batch", batch, f"fits ({cost.bytes / 2**30:.2f} GiB), and leaves time for enough steps")
+                self.say("batch", batch, f"fits ({cost.bytes / 2**30:.2f} GiB), and leaves time for enough steps")
                 return batch, cost
-        self._say("batch", BATCHES[-1], "a larger one does not fit into memory or time")
+        self.say("batch", BATCHES[-1], "a larger one does not fit into memory or time")
         return BATCHES[-1], smallest
 
     def _schedule(self, chosen: Configuration, seconds: float) -> Configuration:
@@ -287,5 +265,5 @@ class _Planner:
         else:
             timed, because = timed_schedule(self.budget.time_s, seconds)
             changes |= timed
-        self._say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
+        self.say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
         return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from medarch.core.dataset import Dataset
@@ -18,7 +19,6 @@ from medarch.core.plan import (
     NetworkPlan,
     Plan,
     PreprocessingPlan,
-    Reason,
     RegistrationPlan,
     TrainingPlan,
 )
@@ -29,6 +29,7 @@ from medarch.planning.make_splits import make_splits
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
+from medarch.planning.planner import Planner
 from medarch.planning.search_configuration import LOOP_OVERHEAD, Budget
 from medarch.planning.target_spacing import TargetGrid, target_grid
 from medarch.planning.timed_schedule import timed_schedule
@@ -84,35 +85,21 @@ def plan_registration(
     """
     if fingerprint.pairs is None:
         raise PlanError(f"the fingerprint of {dataset.name} is of no registration", fix="plan with --task registration")
-    planner = _Planner(fingerprint, fingerprint.pairs, dataset, budget, dict(network or {}), measure)
+    planner = _Planner(fingerprint, dataset, budget, network or {}, measure, fingerprint.pairs)
     return planner.run(target_spacing_mm)
 
 
-class _Planner:
-    """Keeps what the decisions share, and collects their reasons."""
+@dataclass
+class _Planner(Planner):
+    pairs: PairStatistics
 
-    def __init__(
-        self,
-        fingerprint: Fingerprint,
-        pairs: PairStatistics,
-        dataset: Dataset,
-        budget: Budget,
-        asked: dict[str, Any],
-        measure: Callable[..., float],
-    ) -> None:
-        self.fingerprint = fingerprint
-        self.pairs = pairs
-        self.dataset = dataset
-        self.budget = budget
-        self.asked = asked
-        self.measure = measure
-        self.reasons: list[Reason] = []
+    def __post_init__(self) -> None:
         self.alignment, self.range_mm = self._alignment()
 
     def run(self, target_spacing_mm: tuple[float, float, float] | None) -> Plan:
         grid = target_grid(self.fingerprint, target_spacing_mm=target_spacing_mm)
         spacing = "×".join(f"{value:.4g}" for value in grid.spacing_mm)
-        self._say("spacing_mm", spacing, f"{grid.because}; network axes are file axes {grid.axes}")
+        self.say("spacing_mm", spacing, f"{grid.because}; network axes are file axes {grid.axes}")
         plan = Plan(
             name="auto",
             preset="auto",
@@ -126,15 +113,7 @@ class _Planner:
             default="3d" if grid.median_shape[0] > 1 else "2d",
         )
         configuration, cost, seconds = self._search(plan, grid)
-        configuration = self._schedule(configuration, seconds)
-        estimate = cost.estimate(seconds=seconds, timing="seconds measured on this device")
-        configuration = configuration.model_copy(update={"estimate": estimate})
-        return plan.model_copy(
-            update={"configurations": {configuration.name: configuration}, "reasons": tuple(self.reasons)}
-        )
-
-    def _say(self, decision: str, value: object, because: str) -> None:
-        self.reasons.append(Reason(decision=decision, value=str(value), because=because))
+        return self.finished(plan, self._schedule(configuration, seconds), cost, seconds)
 
     def _alignment(self) -> tuple[Literal["world", "centres"], float]:
         found = self.pairs
@@ -143,7 +122,7 @@ class _Planner:
         range_mm = found.range_centres_mm if chosen == "centres" else found.range_world_mm
         what = "labels" if found.of == "labels" else "bright voxels"
         grids = "all images lie on one grid; " if found.one_grid else ""
-        self._say(
+        self.say(
             "alignment",
             chosen,
             f"{grids}{what} of {found.pairs} pairs overlap by {found.overlap_world:.2f} (Dice) in the world, by "
@@ -263,7 +242,7 @@ class _Planner:
 
     def _explain(self, chosen: Configuration, told: list[str], cost: MemoryPrediction) -> None:
         network, settings = chosen.network, chosen.registration or RegistrationPlan()
-        self._say(
+        self.say(
             "grid",
             "×".join(map(str, chosen.patch_voxels)),
             f"holds {PERCENTILE} % of the cases whole along each axis; {'; '.join(told)}; "
@@ -271,19 +250,19 @@ class _Planner:
         )
         spacing = [side for side in chosen.preprocessing.spacing_mm if side is not None]
         coarsest = min(side * step for side, step in zip(spacing[-network.dim :], network.divisor, strict=True))
-        self._say(
+        self.say(
             "levels",
             len(network.strides),
             f"as many as the grid has room for: a voxel of the coarsest is {coarsest:.3g} mm; the field has to reach "
             f"{self.range_mm:.3g} mm",
         )
-        self._say(
+        self.say(
             "augmentation",
             "moved, turned and scaled",
             "both images alike, and one against the other; never mirrored, as anatomy is not",
         )
-        self._say("similarity", f"{settings.similarity}, window {settings.window}", "one modality, contrast may differ")
-        self._say(
+        self.say("similarity", f"{settings.similarity}, window {settings.window}", "one modality, contrast may differ")
+        self.say(
             "smoothness",
             f"{settings.smoothness} × {settings.smoothness_weight:g}",
             "squared gradients in mm per mm, so that spacing does not matter",
@@ -293,7 +272,7 @@ class _Planner:
             if settings.label_weight
             else "not every case has a label map"
         )
-        self._say("label_weight", f"{settings.label_weight:g}", labelled)
+        self.say("label_weight", f"{settings.label_weight:g}", labelled)
 
     def _schedule(self, chosen: Configuration, seconds: float) -> Configuration:
         validated = min(VALIDATED, len(Pairing(self.dataset, make_splits(self.dataset)[0].val)))
@@ -304,7 +283,7 @@ class _Planner:
         else:
             timed, because = timed_schedule(self.budget.time_s, seconds)
             changes |= timed
-        self._say("schedule", f"epochs of {changes['iterations_per_epoch']} pairs", because)
+        self.say("schedule", f"epochs of {changes['iterations_per_epoch']} pairs", because)
         return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})
 
 
