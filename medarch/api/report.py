@@ -51,28 +51,30 @@ def report(
     chosen = home.plan.configuration(configuration)
     run = home.fold_folder(chosen.name, fold)
     shown = predictions or run / "validation"
+    page = target or home.room.folder / "report.html"
+    log = run / "log.csv" if (run / "log.csv").exists() else None
     has_scores = (shown / "evaluation.json").exists()
     evaluation = load_evaluation(shown / "evaluation.json") if has_scores else None
     has_cases = (shown / "predictions.json").exists()
     rows = Prediction.load(shown / "predictions.json").cases if has_cases else ()
     if home.plan.task == "registration":
         return write_registration_report(
-            target or home.room.folder / "report.html",
+            page,
             plan=home.plan,
             fingerprint=home.fingerprint(),
             configuration=chosen.name,
-            training_log=run / "log.csv" if (run / "log.csv").exists() else None,
+            training_log=log,
             evaluation=evaluation if isinstance(evaluation, RegistrationEvaluation) else None,
             pairs=[registered_pair(row, {case.id: case for case in home.dataset.cases}) for row in rows],
             environment=environment(),
         )
     if home.plan.classes is not None:
         return write_classification_report(
-            target or home.room.folder / "report.html",
+            page,
             plan=home.plan,
             fingerprint=home.fingerprint(),
             configuration=chosen.name,
-            training_log=run / "log.csv" if (run / "log.csv").exists() else None,
+            training_log=log,
             evaluation=evaluation if isinstance(evaluation, ClassificationEvaluation) else None,
             images={row.case: row.images[0] for row in rows},
             saliency={row.case: row.saliency for row in rows if row.saliency is not None},
@@ -80,11 +82,11 @@ def report(
         )
     evaluation = evaluation if isinstance(evaluation, Evaluation) else None
     return write_report(
-        target or home.room.folder / "report.html",
+        page,
         plan=home.plan,
         fingerprint=home.fingerprint(),
         configuration=chosen.name,
-        training_log=run / "log.csv" if (run / "log.csv").exists() else None,
+        training_log=log,
         evaluation=evaluation,
         images={row.case: row.images[0] for row in rows},
         references=_references(home, evaluation),

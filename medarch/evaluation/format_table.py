@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from medarch.core.evaluation import Evaluation, Interval, Summary
+from medarch.evaluation.markdown_table import markdown_table
 
 
 def format_table(evaluation: Evaluation) -> str:
@@ -24,7 +23,7 @@ def format_table(evaluation: Evaluation) -> str:
     for summary in evaluation.summaries:
         cells = [_cell(summary.measures[measure], pattern) for measure, pattern in columns.values()]
         table.append([summary.label, *cells, _statuses(summary)])
-    return "\n".join([*_aligned(table), "", *_notes(evaluation)]) + "\n"
+    return "\n".join([*markdown_table(table), "", *_notes(evaluation)]) + "\n"
 
 
 def _cell(interval: Interval, pattern: str) -> str:
@@ -38,14 +37,6 @@ def _cell(interval: Interval, pattern: str) -> str:
 
 def _statuses(summary: Summary) -> str:
     return ", ".join(f"{status} {count}" for status, count in sorted(summary.statuses.items()))
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in table
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
 def _notes(evaluation: Evaluation) -> list[str]:

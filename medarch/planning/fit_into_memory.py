@@ -30,6 +30,8 @@ def fit_into_memory(before: Plan, after: Plan, memory_bytes: int) -> Plan:
         configurations[name] = asked
         if asked == before.configurations[name]:
             continue
+        if asked.estimate is not None and asked.estimate.training_bytes <= memory_bytes:
+            continue  # predicted a moment ago
         search = PatchSearch(after, asked, memory_bytes=memory_bytes, device=device, asked={})
         if search.fits(asked):
             continue

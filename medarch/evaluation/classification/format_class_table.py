@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from medarch.core.classification_evaluation import ClassificationEvaluation
 from medarch.core.evaluation import Interval
+from medarch.evaluation.markdown_table import markdown_table
 
 TITLES = {
     "auroc": "AUROC",
@@ -25,7 +24,7 @@ def format_class_table(evaluation: ClassificationEvaluation) -> str:
     """Return the measures over all classes, those of each class, and the confusion matrix, in Markdown."""
     overall, *classes = evaluation.summaries
     table = [["measure", "value"], *([TITLES[name], _cell(value)] for name, value in overall.measures.items())]
-    lines = _aligned(table)
+    lines = markdown_table(table)
     if classes:
         names = list(classes[0].measures)
         head = ["class", *(TITLES[name] for name in names), "cases"]
@@ -37,13 +36,13 @@ def format_class_table(evaluation: ClassificationEvaluation) -> str:
             ]
             for summary in classes
         ]
-        lines += ["", *_aligned([head, *body])]
+        lines += ["", *markdown_table([head, *body])]
     if evaluation.confusion:
         head = ["is, decided as", *evaluation.classes.names]
         body = [
             [name, *map(str, row)] for name, row in zip(evaluation.classes.names, evaluation.confusion, strict=True)
         ]
-        lines += ["", *_aligned([head, *body])]
+        lines += ["", *markdown_table([head, *body])]
     failed = [f"FAILED {row.case}: {row.reason}" for row in evaluation.rows if row.status == "failed"]
     note = (
         f"{len(evaluation.rows)} cases of {evaluation.patients} patients; value [{evaluation.confidence:.0%} bootstrap "
@@ -58,11 +57,3 @@ def _cell(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.mean:.3f}"
     return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in table
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]

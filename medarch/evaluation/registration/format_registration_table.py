@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from medarch.core.evaluation import Interval, Summary
 from medarch.core.registration_evaluation import RegistrationEvaluation
+from medarch.evaluation.markdown_table import markdown_table
 
 LABEL_COLUMNS = {"DSC": ("dsc", ".3f"), "HD95 mm": ("hd95_mm", ".2f")}
 PAIR_ROWS = {
@@ -27,13 +26,13 @@ def format_registration_table(evaluation: RegistrationEvaluation) -> str:
         started = {summary.label: summary for summary in evaluation.summaries_before}
         for summary in evaluation.summaries:
             table.append([summary.label, *_label_cells(started.get(summary.label), summary)])
-        lines += [*_aligned(table), ""]
+        lines += [*markdown_table(table), ""]
     if evaluation.pair_summaries:
         table = [["a pair", "mean"]]
         for name, (title, pattern) in PAIR_ROWS.items():
             if name in evaluation.pair_summaries:
                 table.append([title, _cell(evaluation.pair_summaries[name], pattern)])
-        lines += [*_aligned(table), ""]
+        lines += [*markdown_table(table), ""]
     failed = [pair for pair in evaluation.pairs if pair.status == "failed"]
     lines += [
         f"{len(evaluation.pairs)} pairs, {len(failed)} failed (they count as DSC 0); "
@@ -59,11 +58,3 @@ def _cell(interval: Interval, pattern: str) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.mean:{pattern}}{counted}"
     return f"{interval.mean:{pattern}} [{interval.low:{pattern}}, {interval.high:{pattern}}]{counted}"
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in table
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
