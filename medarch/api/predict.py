@@ -113,7 +113,15 @@ def predict(
 
         pairs = find_pairs(source, channels=len(plan.channels))
         return register_with_model(
-            folder, pairs, output, folds=folds, device=device, optimise=optimise, restart=restart, progress=progress
+            folder,
+            pairs,
+            output,
+            folds=folds,
+            device=device,
+            mirror=mirror is not False,
+            optimise=optimise,
+            restart=restart,
+            progress=progress,
         )
     if optimise:
         raise UsageError("only registrations are optimised", expected="a registration", found=plan.task)

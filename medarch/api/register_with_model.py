@@ -21,6 +21,7 @@ def register_with_model(
     *,
     folds: Sequence[str] | None = None,
     device: str = "auto",
+    mirror: bool = True,
     optimise: bool = False,
     restart: bool = False,
     store: CaseStore | None = None,
@@ -33,4 +34,6 @@ def register_with_model(
     from medarch.tasks.registration.registration import Registration
 
     loaded = load_case_model(model, Registration, folds=folds, device=detect_device(device).kind)
-    return predict_pairs(loaded, pairs, output, optimise=optimise, restart=restart, store=store, progress=progress)
+    return predict_pairs(
+        loaded, pairs, output, mirror=mirror, optimise=optimise, restart=restart, store=store, progress=progress
+    )

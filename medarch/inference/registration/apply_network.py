@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.errors import PredictionError
@@ -12,6 +12,7 @@ from medarch.inference.load_case_model import CaseModel
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.optimise_velocity import optimise_velocity
 from medarch.inference.registration.settings import RegistrationSettings
+from medarch.inference.window import mirrored_copies
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.preprocessing.sampling_theta import sampling_theta
@@ -24,15 +25,17 @@ def apply_network(
     moving: PreparedArrays,
     grid: PairGrid,
     *,
+    mirror: bool = True,
     optimise: bool = False,
 ) -> Tensor:
-    """Return the displacement ``(1, D, *grid)`` in voxels of the network's input, the mean over folds.
+    """Return the displacement ``(1, D, *grid)`` in voxels of the input, the mean over folds and mirrored copies.
 
     Args:
         model: the networks.
         fixed: the prepared fixed case.
         moving: the prepared moving case.
         grid: how they lie on each other.
+        mirror: average over copies of the pair mirrored as the plan says.
         optimise: go on from there for this pair alone, see
             :func:`~medarch.inference.registration.optimise_velocity.optimise_velocity`.
 
@@ -61,7 +64,9 @@ def apply_network(
     sides = [side.to(model.device) for side in sides]
     with torch.inference_mode():
         pair = torch.cat(sides, dim=1)
-        displacement = torch.stack([network(pair).float() for network in model.networks]).mean(0)
+        flips = mirrored_copies(model.configuration.inference.mirror_axes if mirror else ())
+        found = [_mirrored(network, pair, flip) for network in model.networks for flip in flips]
+        displacement = torch.stack(found).mean(0)
     if not optimise:
         return displacement
     matrix = torch.diag(torch.tensor([*model.task.spacing_mm, 1.0], dtype=torch.float64))
@@ -70,6 +75,15 @@ def apply_network(
     # Cloned: tensors made in inference mode have no gradients.
     start = displacement.clone()
     return optimise_velocity(first, second, identity, RegistrationSettings(), start=start).displacement
+
+
+def _mirrored(network: nn.Module, pair: Tensor, flip: tuple[int, ...]) -> Tensor:
+    """What the network says of the mirrored pair, mirrored back: motion along a mirrored axis has the other sign."""
+    axes = [axis + 2 for axis in flip]
+    signs = pair.new_ones(pair.dim() - 2)
+    signs[list(flip)] = -1
+    displacement: Tensor = network(pair.flip(axes)).float().flip(axes)
+    return displacement * signs.view(-1, *[1] * len(signs))
 
 
 def _on_grid(image: np.ndarray, place: np.ndarray, grid: PairGrid) -> Tensor:

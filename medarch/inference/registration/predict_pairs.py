@@ -38,6 +38,7 @@ def predict_pairs(
     pairs: Sequence[PairInput],
     output: Path,
     *,
+    mirror: bool = True,
     optimise: bool = False,
     restart: bool = False,
     store: CaseStore | None = None,
@@ -51,6 +52,7 @@ def predict_pairs(
         model: the networks.
         pairs: what to register.
         output: folder.
+        mirror: average over copies of the pair mirrored as the plan says.
         optimise: go on from the network's field for each pair alone.
         restart: register every pair again, whatever the folder holds.
         store: prepared cases, just checked against their files.
@@ -59,8 +61,8 @@ def predict_pairs(
     Raises:
         PredictionError: the folder holds predictions of another model.
     """
-    settings = {"model_sha256": model.sha256, "optimise": optimise}
-    run = _Run(model, output, optimise, store)
+    settings = {"model_sha256": model.sha256, "mirror": mirror, "optimise": optimise}
+    run = _Run(model, output, mirror, optimise, store)
     with folder_lock(output):
         for folder in (output, *(output / name for name in FOLDERS)):
             remove_leftovers(folder)
@@ -87,6 +89,7 @@ class _Run:
 
     model: CaseModel[Registration]
     output: Path
+    mirror: bool
     optimise: bool
     store: CaseStore | None
 
@@ -105,7 +108,7 @@ class _Run:
         fixed, moving = (prepare_input(self.model, case, store=self.store).arrays for case in (pair.fixed, pair.moving))
         alignment = self.model.task.settings.alignment
         grid = PairGrid.of(fixed.record, moving.record, size=configuration.patch_voxels, alignment=alignment)
-        displacement = apply_network(self.model, fixed, moving, grid, optimise=self.optimise)
+        displacement = apply_network(self.model, fixed, moving, grid, mirror=self.mirror, optimise=self.optimise)
         field = field_on_grid(displacement, grid, fixed.record, moving.record)
         seconds = time.monotonic() - started
         warped, labels = self._write(pair, field)

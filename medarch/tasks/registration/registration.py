@@ -18,6 +18,7 @@ from medarch.tasks.registration.diffusion import diffusion
 from medarch.tasks.registration.inverse_consistency import inverse_consistency
 from medarch.tasks.registration.jacobian_penalty import jacobian_penalty
 from medarch.tasks.registration.label_dice import label_dice
+from medarch.tasks.registration.label_shares import label_shares
 from medarch.tasks.registration.local_ncc import local_ncc
 from medarch.tasks.registration.mind import mind
 from medarch.tasks.registration.mse import mse
@@ -108,12 +109,9 @@ class Registration(Task):
         known = (fixed >= 0).any(axes) & (moving >= 0).any(axes)
         mask = known.float().view(-1, *[1] * (fixed.dim() - 1))
         stride = self.settings.label_stride
-        one_hot = [_coarser(self._one_hot(label) * mask, stride) for label in (fixed, moving)]
-        # Means over blocks of voxels: their centres move by the mean, counted in blocks.
-        return label_dice(one_hot[0], warp(one_hot[1], _coarser(displacement, stride) / stride))
-
-    def _one_hot(self, label: Tensor) -> Tensor:
-        return torch.cat([label == value for value in self.values], dim=1).float()
+        shares = [label_shares(label, self.values, stride=stride) * mask for label in (fixed, moving)]
+        # Shares of blocks of voxels: the blocks' centres move by the mean, counted in blocks.
+        return label_dice(shares[0], warp(shares[1], _coarser(displacement, stride) / stride))
 
     def tally(self, outputs: Outputs, target: Tensor) -> Tensor:
         """``(labels + 1, 3)``: of each label hits, spurious and missed voxels of the warped label map; in the last row

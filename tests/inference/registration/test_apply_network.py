@@ -1,5 +1,7 @@
 """What a network is not asked: pairs that do not meet."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,24 @@ def test_an_identical_pair_all_but_stays_where_it_is(model):
         found = applied(model, case, case, optimise=optimise)
         assert found.shape == (1, 3, *model.configuration.patch_voxels)
         assert found.abs().max() < 0.01
+
+
+class Downhill(torch.nn.Module):
+    """A field that mirrors with its pair: the slope of the moving image."""
+
+    def forward(self, pair):
+        return torch.cat(torch.gradient(pair[:, 1:], dim=(2, 3, 4)), dim=1)
+
+
+def test_mirrored_copies_are_mirrored_back(model):
+    """A network that treats left as right says the same of every copy; the averaged field is its own."""
+    inference = model.configuration.inference.model_copy(update={"mirror_axes": (0, 2)})
+    configuration = model.configuration.model_copy(update={"inference": inference})
+    mirrored = replace(model, configuration=configuration, networks=(Downhill(),))
+    pair = prepared(model), prepared(model)
+    found, alone = applied(mirrored, *pair), applied(mirrored, *pair, mirror=False)
+    assert alone.abs().max() > 0.1
+    torch.testing.assert_close(found, alone)
 
 
 def test_images_apart_in_the_world_are_refused(model):
