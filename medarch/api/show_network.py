@@ -41,7 +41,8 @@ def show_network(
         dim: 2 or 3.
         in_channels: of the image.
         heads: classes; registration gives a vector, one component a dimension.
-        patch_voxels: size of the image; default 96 an axis in 3D, 224 in 2D.
+        patch_voxels: size of the image; default 96 an axis in 3D, 224 in 2D,
+            or the next that suits a network of nuclei.
 
     Raises:
         PlanError: there is no such network, or not in ``dim`` dimensions.
@@ -53,6 +54,8 @@ def show_network(
     entry = find_architecture(name)
     patch = patch_voxels or (PATCH[dim],) * dim
     plan = sketch_network(name, patch, in_channels=in_channels, heads=heads)
+    if entry.task == "nuclei" and patch_voxels is None:
+        patch = _window(plan)
     cost = network_cost(plan, patch)
     return NetworkFacts(
         entry=entry,
@@ -65,6 +68,13 @@ def show_network(
         training_bytes=cost.training_bytes,
         receptive_field_voxels=_receptive_field(entry, plan, patch),
     )
+
+
+def _window(plan: NetworkPlan) -> tuple[int, ...]:
+    """The first window from the default side on that a network of nuclei takes."""
+    from medarch.networks.nuclei.nuclei_geometry import nuclei_geometry
+
+    return (nuclei_geometry(plan).window_from(PATCH[plan.dim]),) * plan.dim
 
 
 def _receptive_field(entry: Architecture, plan: NetworkPlan, patch: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -56,6 +56,8 @@ class Architecture:
     dims: tuple[int, ...] = (2, 3)
     origin: str = "medarch"
     """``medarch``, or whose implementation it adapts."""
+    caution: str = ""
+    """What is known to be wrong with it."""
     oracle: Oracle | None = None
     checked_against: str = ""
     """Implementations whose outputs, with copied weights, are compared by a test."""

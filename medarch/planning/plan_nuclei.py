@@ -21,6 +21,8 @@ from medarch.core.plan import (
     TrainingPlan,
 )
 from medarch.core.separation import Separation
+from medarch.networks.nuclei.nuclei_geometry import nuclei_geometry
+from medarch.networks.registry import find_architecture
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
@@ -32,6 +34,8 @@ ARCHITECTURE = "hovernet"
 DIAMETERS = (14.0, 45.0)
 """Pixels that the median nucleus should have across."""
 WINDOWS = (256, 224, 192, 160, 136)
+LEAST_OUTPUT = 40
+"""Pixels a side, beyond which images are mirrored rather than windows made smaller."""
 SIZES: tuple[tuple[float, tuple[int, ...]], ...] = (
     (1.0, (3, 4, 6, 3)),
     (0.5, (3, 4, 6, 3)),
@@ -163,13 +167,11 @@ class _Planner(Planner):
 
     def _window(self, side: float, network: NetworkPlan) -> int:
         """The largest window whose output an image still fills."""
-        original = network.architecture == "hovernet_original"
-        margin, rest = (95, 6) if original else (46, 0)
-        if network.options.get("padded"):
-            margin = rest
-        fitting = [size + rest for size in WINDOWS if size + rest - 2 * margin <= max(side, 1)]
-        fitting = [size for size in fitting if size > 2 * margin]
-        window = fitting[0] if fitting else (WINDOWS[0] if original else WINDOWS[-1]) + rest
+        geometry = nuclei_geometry(network)
+        margin = geometry.margin_voxels
+        windows = dict.fromkeys(geometry.window_from(size) for size in WINDOWS)
+        enough = [size for size in windows if size - 2 * margin >= LEAST_OUTPUT]
+        window = next((size for size in enough if size - 2 * margin <= side), enough[-1])
         largest = self.nuclei.largest_pixels
         self.say(
             "window",
@@ -228,7 +230,9 @@ class _Planner(Planner):
             why = "asked for" if self.asked else f"the largest that takes {ENOUGH_STEPS} steps in the budget"
             if self.budget.time_s is None and not self.asked:
                 why = "no time budget, so as published if it fits"
-            self.say("network", f"{small.network.architecture}, {named}", f"{why}; {'; '.join(told)}")
+            caution = find_architecture(small.network.architecture).caution
+            because = "; ".join([why, *told, *([f"beware: {caution}"] if caution else [])])
+            self.say("network", f"{small.network.architecture}, {named}", because)
             return small.model_copy(update={"batch_size": batch}), cost, a_window * batch
         raise PlanError(
             "no network of nuclei fits",

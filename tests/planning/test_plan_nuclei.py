@@ -77,6 +77,30 @@ def test_the_plan_follows_the_size_of_nuclei_the_images_and_the_time(tmp_path):
         plan_nuclei(fingerprint, dataset, budget=budget(memory=GIB // 8), measure=quick)
 
 
+@pytest.mark.parametrize(
+    ("network", "window"),
+    [
+        ({"architecture": "monai_hovernet"}, 256),
+        ({"architecture": "monai_hovernet", "options": {"mode": "original"}}, 270),
+        ({"architecture": "hovernet_original"}, 262),
+    ],
+)
+def test_another_network_brings_its_own_windows(tmp_path, network, window):
+    dataset = write(tmp_path / "d")
+    fingerprint = extract_fingerprint(dataset, workers=0)
+    plan = plan_nuclei(fingerprint, dataset, budget=budget(memory=32 * GIB), network=network, measure=quick)
+    assert plan.configuration().patch_voxels == (window, window)
+    [reason] = [reason for reason in plan.reasons if reason.decision == "network"]
+    assert ("10.5 pixels" in reason.because) == (network["architecture"] == "monai_hovernet")
+
+
+def test_a_network_without_distances_is_refused(tmp_path):
+    dataset = write(tmp_path / "d")
+    fingerprint = extract_fingerprint(dataset, workers=0)
+    with pytest.raises(PlanError, match="gives no distances"):
+        plan_nuclei(fingerprint, dataset, budget=budget(), network={"architecture": "resnet18"}, measure=quick)
+
+
 @pytest.mark.parametrize(("radius", "mpp", "planned", "kernel"), [(4, 0.5, 0.25, 5), (34, 0.1, 0.2, 7)])
 def test_nuclei_too_small_or_too_large_change_the_resolution(tmp_path, radius, mpp, planned, kernel):
     dataset = write(tmp_path / "d", radius=radius, mpp=mpp, cases=1)

@@ -18,6 +18,7 @@ from medarch.networks.dimension import Dim, convolution
 from medarch.networks.encoder import Encoder
 from medarch.networks.initialise import initialise_for_relu
 from medarch.networks.nuclei.hover_branch import GROUPS, HoverBranch
+from medarch.networks.nuclei.nuclei_network import NucleiNetwork
 from medarch.networks.nuclei.preactivated_stage import PreactivatedStage
 
 HoverMode = Literal["fast", "original"]
@@ -27,12 +28,8 @@ _WIDTHS = (64, 128, 256, 512)
 _STEM_KERNEL = 7
 
 
-class HoVerNet(nn.Module):
-    """``(B, C, *window)``, intensities from 0 to 1 → logits ``(B, 2 + dim + types, *output)``.
-
-    Channels of the output, in this order: background and nucleus (logits); for each axis, the last one first (x, y
-    and in 3D z), the signed distance to the centre of the voxel's nucleus, from -1 to 1; the types, background first
-    (logits), if there are any. The output lies in the middle of the window, see :meth:`output_voxels`.
+class HoVerNet(NucleiNetwork):
+    """See :class:`~medarch.networks.nuclei.nuclei_network.NucleiNetwork` for what goes in and comes out.
 
     Source: Graham, Vu, Raza, Azam, Tsang, Kwak, Rajpoot 2019, arXiv:1812.06499; ``fast`` and the paddings as in its
     authors' code, whose weights fit (``networks/weights``).
@@ -49,6 +46,8 @@ class HoVerNet(nn.Module):
     Raises:
         PlanError: the mode is unknown, or the width leaves a fraction of a channel.
     """
+
+    name = "HoVerNet"
 
     def __init__(
         self,
@@ -96,24 +95,17 @@ class HoVerNet(nn.Module):
         decoder = 0 if self.padded else 23 * (self.kernel - 1)
         return decoder + (_STEM_KERNEL // 2 if self.mode == "original" else 0)
 
-    def output_voxels(self, window: Sequence[int]) -> tuple[int, ...]:
-        """Return the size of the output for a window.
+    def window_from(self, side: int) -> int:
+        """Return the next multiple of 8, in the original form plus 6."""
+        return side + (self._rest - side) % STRIDE
 
-        Raises:
-            PlanError: the window does not suit the network's strides, or is too small to leave anything.
-        """
-        sides = tuple(window)
-        rest = _STEM_KERNEL - 1 if self.mode == "original" else 0
-        output = tuple(side - 2 * self.margin_voxels for side in sides)
-        if any((side - rest) % STRIDE for side in sides) or min(output) < 1:
-            multiple = f"multiples of {STRIDE}" + (f" plus {rest}" if rest else "")
-            raise PlanError(
-                "the window does not suit HoVerNet",
-                expected=f"{multiple}, more than {2 * self.margin_voxels} along each axis",
-                found="×".join(map(str, sides)),
-                fix="choose another window, e.g. " + " or ".join(str(256 + rest + more) for more in (0, 256)),
-            )
-        return output
+    @property
+    def _rest(self) -> int:
+        return _STEM_KERNEL - 1 if self.mode == "original" else 0
+
+    def _suiting(self) -> str:
+        multiple = f"multiples of {STRIDE}" + (f" plus {self._rest}" if self._rest else "")
+        return f"{multiple}, more than {2 * self.margin_voxels} along each axis"
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits and distances."""

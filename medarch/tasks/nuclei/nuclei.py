@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Plan
-from medarch.networks.nuclei.hovernet import HoVerNet
+from medarch.networks.nuclei.nuclei_geometry import nuclei_geometry
 from medarch.tasks.nuclei.hover_loss import HoverTarget, hover_loss
 from medarch.tasks.task import Outputs, Task
 
@@ -27,15 +26,7 @@ class Nuclei(Task):
         super().__init__(plan, configuration)
         self.dim = configuration.network.dim
         self.types = configuration.network.heads
-        with torch.device("meta"):
-            network = self.build_network()
-        if not isinstance(network, HoVerNet):
-            raise PlanError(
-                "the network gives no distances",
-                expected="hovernet or hovernet_original",
-                found=configuration.network.architecture,
-                fix="correct network.architecture in plan.json",
-            )
+        network = nuclei_geometry(configuration.network)
         self.margin = network.margin_voxels
         self.output = network.output_voxels(configuration.patch_voxels)
 
