@@ -42,6 +42,7 @@ def predict(
     workers: int | None = None,
     tissue: bool = True,
     optimise: bool = False,
+    inverse: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> Prediction:
@@ -76,6 +77,7 @@ def predict(
         workers: slides: processes of post-processing; no output depends on them.
         tissue: slides: look only where there is tissue.
         optimise: of a registration, go on from the network's field for each pair alone.
+        inverse: of a registration, also write the way back.
         restart: predict every case again.
         progress: called with cases done and all.
     """
@@ -101,7 +103,8 @@ def predict(
         from medarch.inference.nuclei.slide_options import SlideOptions
 
         _refuse("a model of nuclei", folds=folds, mirror=mirror, step=step, fast=fast, roi=roi, body=body,
-                probabilities=probabilities, previous_stage_predictions=previous_stage_predictions)  # fmt: skip
+                probabilities=probabilities, previous_stage_predictions=previous_stage_predictions,
+                optimise=optimise, inverse=inverse)  # fmt: skip
         slides = SlideOptions.chosen(mpp=mpp, chunk=chunk, workers=workers, tissue=tissue, restart=restart)
         return predict_slides(folder, source, output, options=slides, device=device, precision=precision,
                               progress=progress)  # fmt: skip
@@ -120,11 +123,11 @@ def predict(
             device=device,
             mirror=mirror is not False,
             optimise=optimise,
+            inverse=inverse,
             restart=restart,
             progress=progress,
         )
-    if optimise:
-        raise UsageError("only registrations are optimised", expected="a registration", found=plan.task)
+    _refuse(f"a model of {plan.task}", optimise=optimise, inverse=inverse)
     cases = find_inputs(source, channels=len(plan.channels))
     if plan.classes is not None:
         return classify(folder, cases, output, folds=folds, device=device, mirror=mirror is not False, restart=restart,

@@ -23,6 +23,7 @@ def register_with_model(
     device: str = "auto",
     mirror: bool = True,
     optimise: bool = False,
+    inverse: bool = False,
     restart: bool = False,
     store: CaseStore | None = None,
     progress: Progress | None = None,
@@ -35,5 +36,13 @@ def register_with_model(
 
     loaded = load_case_model(model, Registration, folds=folds, device=detect_device(device).kind)
     return predict_pairs(
-        loaded, pairs, output, mirror=mirror, optimise=optimise, restart=restart, store=store, progress=progress
+        loaded,
+        pairs,
+        output,
+        mirror=mirror,
+        optimise=optimise,
+        inverse=inverse,
+        restart=restart,
+        store=store,
+        progress=progress,
     )

@@ -37,6 +37,7 @@ def registered_pair(row: CasePrediction, known: Mapping[str, Case]) -> Registere
         fixed_image=row.pair.fixed.images[0],
         moving_image=row.pair.moving.images[0],
         transform=() if row.field is None else (row.field,),
+        inverse=() if row.inverse is None else (row.inverse,),
         before=before,
         fixed_label=fixed.label,
         moving_label=moving.label,

@@ -83,6 +83,9 @@ def predict(
     optimise: Annotated[
         bool, typer.Option("--optimise", help="A registration: go on from the network's field for each pair alone.")
     ] = False,
+    inverse: Annotated[
+        bool, typer.Option("--inverse", help="A registration: also write the way back, inverse/PAIR.nii.gz.")
+    ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Predict every case again; default: go on.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Probe one case, print what each will cost in time and memory, stop.")
@@ -128,6 +131,7 @@ def predict(
                 previous_stage_predictions=previous_stage_predictions,
                 keep_previous_stage=keep_previous_stage,
                 optimise=optimise,
+                inverse=inverse,
                 restart=restart,
                 progress=progress,
             )

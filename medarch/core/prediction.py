@@ -34,6 +34,8 @@ class CasePrediction(Record):
     """Classification: where the network looked, 0 to 255 on the image's grid; the same file as ``output``."""
     field: Path | None = None
     """Registration: the displacement field on the fixed image's grid; ``output`` is the warped moving image."""
+    inverse: Path | None = None
+    """Registration: the way back, a displacement field on the moving image's grid; None unless it was asked for."""
     labels: Path | None = None
     """Registration: the moving image's label map, warped; None if it has none."""
     pair: PairInput | None = None

@@ -12,6 +12,7 @@ from medarch.cli.app import app
 from medarch.core.geometry import Geometry
 from medarch.core.prediction import Prediction
 from medarch.core.registration_evaluation import RegistrationEvaluation
+from medarch.io.read_geometry import read_geometry
 from medarch.io.read_volume import read_volume
 from medarch.io.write_volume import write_volume
 from medarch.tasks.registration.local_ncc import local_ncc
@@ -110,6 +111,27 @@ def test_optimising_a_pair_makes_its_images_more_alike(dataset, trained, tmp_pat
         alike.append(1 - local_ncc(*images, window=5).item())
     assert alike[1] > alike[0]
     run("predict", trained, table, tmp_path / "plain", "--device", "cpu", "--optimise", code=2)  # made otherwise
+
+
+def test_the_way_back_is_that_of_warp_and_leads_home(dataset, trained, tmp_path):
+    first, second = (dataset / f"imagesTs/s{number}_0000.nii.gz" for number in (14, 16))
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"fixed,moving\n{first},{second}\n")
+    out = tmp_path / "out"
+    run("predict", trained, table, out, "--device", "cpu", "--inverse")
+    (row,) = Prediction.load(out / "predictions.json").cases
+    assert row.inverse.parent.name == "inverse"
+    grid = read_volume(second).geometry
+    assert not grid.differences(read_geometry(row.inverse)[0])
+    # The fixed image on the moving grid, through the written field and as `medarch warp --inverse` solves it.
+    warped = {}
+    for name, options in (("ours", ["-t", row.inverse]), ("warp", ["-t", row.field, "--inverse"])):
+        run("warp", first, tmp_path / f"{name}.nii.gz", "-r", second, *options)
+        warped[name] = read_volume(tmp_path / f"{name}.nii.gz").array
+    np.testing.assert_allclose(warped["ours"], warped["warp"], atol=0.02)
+    run("evaluate", out, dataset, "-j", 0)
+    found = RegistrationEvaluation.load(out / "evaluation.json")
+    assert found.mean("pair", "inverse_consistency_mm") < 0.05
 
 
 def test_a_second_run_goes_on_and_a_bad_pair_costs_only_itself(dataset, trained, tmp_path):

@@ -37,6 +37,8 @@ TOLERANCE = 0.02
 """Voxels by which there and back may miss; the integral of the negative velocity is good to a tenth of a voxel."""
 POLISH = 5
 """Fixed-point iterations at most."""
+PATIENCE = 8
+"""Rounds in which the velocity alone is smoothed where the start does not fold."""
 
 Progress = Callable[[int, int], None]
 
@@ -68,7 +70,7 @@ def optimise_velocity(
     """Fit exp(v) so that the moving image, sampled at ``world`` of exp(v)(x), looks like the fixed one.
 
     The field has half of the image's resolution. Adam on the velocity; the best field of each level is kept, and the
-    next level starts from it. A field that folds somewhere is smoothed until it does not.
+    next level starts from it. A field that folds somewhere, or folds after the start, is smoothed until it does not.
 
     Args:
         fixed: image whose grid the field lies on.
@@ -183,24 +185,32 @@ def _descend(
 
 
 def _finish(velocity: Tensor, size: tuple[int, ...], start: Tensor | None, ran: int) -> Deformation:
-    """Integrate exactly, on the whole grid, and invert what came out."""
-    displacement = integrate_velocity(resize_field(velocity, size))
-    while _folds(displacement):
+    """Integrate exactly, on the whole grid, smooth until nothing folds, and invert what came out."""
+    rounds = 0
+    while _folds(displacement := _moved(velocity, size, start)):
+        rounds += 1
         velocity = _smoothed(velocity)
-        displacement = integrate_velocity(resize_field(velocity, size))
+        # Two fields without folds may still have one in their composition, which is sampled on the grid.
+        if start is not None and (rounds > PATIENCE or _folds(start)):
+            start = _smoothed(start)
     inverse = resize_field(integrate_velocity(-velocity), size)
     if start is not None:
-        displacement, inverse = compose(start, displacement), compose(inverse, invert(start))
+        inverse = compose(inverse, invert(start))
     inverse = invert(displacement, start=inverse, tolerance_voxels=TOLERANCE, iterations=POLISH)
     return Deformation(displacement, inverse, velocity, ran)
+
+
+def _moved(velocity: Tensor, size: tuple[int, ...], start: Tensor | None) -> Tensor:
+    displacement = integrate_velocity(resize_field(velocity, size))
+    return displacement if start is None else compose(start, displacement)
 
 
 def _folds(displacement: Tensor) -> bool:
     return bool((jacobian_determinant(displacement) <= 0).any())
 
 
-def _smoothed(velocity: Tensor) -> Tensor:
+def _smoothed(field: Tensor) -> Tensor:
     """A little less of what changes from voxel to voxel."""
-    kernel = torch.nn.functional.avg_pool3d if velocity.dim() == 5 else torch.nn.functional.avg_pool2d
-    mean: Tensor = kernel(velocity, 3, stride=1, padding=1, count_include_pad=False)
-    return (velocity + mean) / 2
+    kernel = torch.nn.functional.avg_pool3d if field.dim() == 5 else torch.nn.functional.avg_pool2d
+    mean: Tensor = kernel(field, 3, stride=1, padding=1, count_include_pad=False)
+    return (field + mean) / 2

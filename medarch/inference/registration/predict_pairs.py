@@ -26,10 +26,11 @@ from medarch.io.transforms.write_field import write_field
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
 from medarch.preprocessing.pair_grid import PairGrid
+from medarch.preprocessing.transforms.compose_field import compose_field
 from medarch.preprocessing.transforms.warp_volume import warp_volume
 from medarch.tasks.registration.registration import Registration
 
-FOLDERS = ("warped", "fields", "labels")
+FOLDERS = ("warped", "fields", "inverse", "labels")
 log = logging.getLogger(__name__)
 
 
@@ -40,13 +41,15 @@ def predict_pairs(
     *,
     mirror: bool = True,
     optimise: bool = False,
+    inverse: bool = False,
     restart: bool = False,
     store: CaseStore | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Register pairs; write ``warped/PAIR``, ``fields/PAIR`` and, of labelled moving images, ``labels/PAIR``.
 
-    Everything lies on the fixed image's own grid; fields are as ITK, ANTs and 3D Slicer apply them.
+    Everything lies on the fixed image's own grid, ``inverse/PAIR`` on the moving image's; fields are as ITK, ANTs and
+    3D Slicer apply them.
 
     Args:
         model: the networks.
@@ -54,6 +57,7 @@ def predict_pairs(
         output: folder.
         mirror: average over copies of the pair mirrored as the plan says.
         optimise: go on from the network's field for each pair alone.
+        inverse: also write the way back, solved point by point from the written field.
         restart: register every pair again, whatever the folder holds.
         store: prepared cases, just checked against their files.
         progress: called with the number of pairs done and of all.
@@ -61,8 +65,8 @@ def predict_pairs(
     Raises:
         PredictionError: the folder holds predictions of another model.
     """
-    settings = {"model_sha256": model.sha256, "mirror": mirror, "optimise": optimise}
-    run = _Run(model, output, mirror, optimise, store)
+    settings = {"model_sha256": model.sha256, "mirror": mirror, "optimise": optimise, "inverse": inverse}
+    run = _Run(model, output, mirror, optimise, inverse, store)
     with folder_lock(output):
         for folder in (output, *(output / name for name in FOLDERS)):
             remove_leftovers(folder)
@@ -91,6 +95,7 @@ class _Run:
     output: Path
     mirror: bool
     optimise: bool
+    inverse: bool
     store: CaseStore | None
 
     def register(self, pair: PairInput) -> CasePrediction:
@@ -121,6 +126,7 @@ class _Run:
             output_sha256=file_sha256(warped),
             seconds=round(seconds, 3),
             field=self._path("fields", pair),
+            inverse=self._path("inverse", pair) if self.inverse else None,
             labels=labels,
             pair=pair,
             start=tuple(tuple(row) for row in start),  # type: ignore[arg-type]
@@ -132,6 +138,8 @@ class _Run:
         write_field(self._path("fields", pair), field)
         volumes = self._read(pair.moving)
         image = warp_volume(volumes.images, volumes.geometry, field.geometry, chain).array
+        if self.inverse:
+            write_field(self._path("inverse", pair), compose_field(chain.inverse(), volumes.geometry))
         warped = self._path("warped", pair)
         write_volume(warped, image, field.geometry, like=pair.fixed.images[0])
         if pair.moving.label is None:
