@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from medarch import api
+from medarch.core.plan import Configuration, Plan
 
 SAMPLE = Path(__file__).parents[2] / "data_samples" / "hippocampus"
 POLL_S = 0.002
@@ -111,10 +112,14 @@ def workspace(tmp_path_factory):
     small = whole.model_copy(
         update={"patch_voxels": (24, 24, 24), "batch_size": 2, "network": network, "training": training}
     )
+    return save_twice(plan, small, root)
+
+
+def save_twice(plan: Plan, small: Configuration, root: Path) -> Path:
+    """The plan under two names, of which one will be killed; their folder."""
+    changes = {"configurations": {small.name: small}, "default": small.name}
     for name in ("steady", "killed"):
-        plan.model_copy(update={"name": name, "configurations": {small.name: small}, "default": small.name}).save(
-            root / plan.dataset / name / "plan.json"
-        )
+        plan.model_copy(update={"name": name, **changes}).save(root / plan.dataset / name / "plan.json")
     return root / plan.dataset
 
 
@@ -151,19 +156,49 @@ def test_preparing_killed_five_times_ends_with_the_same_files(workspace, prepare
 
 def test_training_killed_five_times_ends_with_the_same_weights(workspace, trained, tmp_path):
     command = ["train", workspace / "killed", "--device", "cpu", "--no-validate"]
-    fold = workspace / "killed" / "3d_fullres" / "fold_0"
+    train_with_kills(command, workspace / "killed" / "3d_fullres" / "fold_0", tmp_path / "log", kills=5)
+    assert_same_run(workspace / "killed" / "3d_fullres" / "fold_0", trained / "fold_0", epochs=6)
+
+
+def test_training_a_registration_killed_three_times_ends_with_the_same_weights_and_fields(tmp_path):
+    """Pairs, their augmentation and the field that a validation pair gets are the same, too."""
+    plan = api.plan(SAMPLE, tmp_path, task="registration", workers=0)
+    whole = plan.configuration()
+    changes = {"epochs": 4, "iterations_per_epoch": 6, "validation_iterations": 2, "patience_epochs": None}
+    small = whole.model_copy(
+        update={
+            "network": whole.network.model_copy(update={"features": (4,) * len(whole.network.features)}),
+            "training": whole.training.model_copy(update=changes),
+        }
+    )
+    folder = save_twice(plan, small, tmp_path)
+    steady, killed = (folder / name / small.name / "fold_0" for name in ("steady", "killed"))
+    commands = [["train", folder / name, "--device", "cpu", "-j", 0] for name in ("steady", "killed")]
+    run_to_the_end(commands[0], tmp_path / "log")
+    train_with_kills(commands[1], killed, tmp_path / "log", kills=3)
+    assert_same_run(killed, steady, epochs=4)
+    fields = [contents(fold / "validation" / "fields") for fold in (killed, steady)]
+    assert fields[0] == fields[1]
+    assert fields[0]
+
+
+def train_with_kills(command: Sequence[object], fold: Path, log: Path, *, kills: int) -> None:
+    """Kill a training before its first epoch has ended and in later ones; then let it end."""
 
     def rows() -> int:
         return len((fold / "log.csv").read_text().splitlines()) - 1 if (fold / "log.csv").exists() else 0
 
-    kill_when(command, tmp_path / "log", reached=(fold / "plan.sha256").exists, delay_s=0.05)
-    for kill in range(1, 5):
-        kill_when(command, tmp_path / "log", reached=lambda kill=kill: rows() >= kill, delay_s=0.015 * (kill - 1))
-    run_to_the_end(command, tmp_path / "log")
-    assert (fold / "weights.safetensors").read_bytes() == (trained / "fold_0" / "weights.safetensors").read_bytes()
-    killed, steady = (_log(path / "log.csv") for path in (fold, trained / "fold_0"))
-    assert len(steady) == 6
-    assert killed == steady
+    kill_when(command, log, reached=(fold / "plan.sha256").exists, delay_s=0.05)
+    for kill in range(1, kills):
+        kill_when(command, log, reached=lambda kill=kill: rows() >= kill, delay_s=0.015 * (kill - 1))
+    run_to_the_end(command, log)
+
+
+def assert_same_run(killed: Path, steady: Path, *, epochs: int) -> None:
+    assert (killed / "weights.safetensors").read_bytes() == (steady / "weights.safetensors").read_bytes()
+    logs = [_log(fold / "log.csv") for fold in (killed, steady)]
+    assert len(logs[1]) == epochs
+    assert logs[0] == logs[1]
 
 
 def _log(path: Path) -> list[dict[str, str]]:
