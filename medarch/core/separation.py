@@ -26,6 +26,9 @@ class Separation(Record):
     """Least number of pixels of a nucleus' core; smaller cores are no nuclei of their own."""
     nucleus_pixels: int = 10
     """Least number of pixels of a nucleus."""
+    spacing: tuple[float, ...] = ()
+    """Of volumes: lengths of a voxel along the network's axes, in the shortest of them. Slopes are those a shortest
+    length, and kernels reach about as far along every axis. Empty: all 1."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -33,4 +36,6 @@ class Separation(Record):
             raise ValueError(f"nucleus_threshold lies between 0 and 1, found {self.nucleus_threshold}")
         if self.slope_pixels < 3 or self.slope_pixels % 2 == 0:
             raise ValueError(f"slope_pixels is odd and 3 or more, found {self.slope_pixels}")
+        if any(length < 1 for length in self.spacing):
+            raise ValueError(f"spacing counts in the shortest length, so from 1, found {self.spacing}")
         return self

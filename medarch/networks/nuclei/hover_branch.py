@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medarch.core.plan import Voxels
 from medarch.networks.blocks.normalisation import normalisation
 from medarch.networks.dimension import Dim, convolution
 from medarch.networks.nuclei.crop_centre import crop_centre
@@ -19,7 +20,8 @@ GROUPS = 4
 class HoverBranch(nn.Module):
     """From the encoder's maps, the finest first, to ``(B, out, *spatial)`` at the finest map's resolution.
 
-    Each step repeats voxels twice along every axis and adds the encoder's map, cropped to the middle: nothing moves.
+    Each step repeats voxels as often as the encoder's stage has pooled them and adds the encoder's map, cropped to the
+    middle: nothing moves.
     Source: Graham et al. 2019, arXiv:1812.06499, figure 2.
 
     Args:
@@ -28,12 +30,23 @@ class HoverBranch(nn.Module):
         out_channels: of the result.
         kernel: 5 in the paper, 3 in its fast form.
         padded: keep the size of maps; otherwise convolutions are valid and the result is smaller than the image.
+        strides: of the encoder's last three stages.
     """
 
-    def __init__(self, dim: Dim, channels: Sequence[int], out_channels: int, *, kernel: int, padded: bool) -> None:
+    def __init__(
+        self,
+        dim: Dim,
+        channels: Sequence[int],
+        out_channels: int,
+        *,
+        kernel: int,
+        padded: bool,
+        strides: Sequence[Voxels],
+    ) -> None:
         super().__init__()
         fine, middle, coarse = channels
         convolve, padding = convolution(dim), kernel // 2
+        self.strides = tuple(strides)
         self.coarse = _DenseBlock(dim, coarse, middle, units=8, kernel=kernel, padded=padded)
         self.middle = _DenseBlock(dim, middle, fine, units=4, kernel=kernel, padded=padded)
         self.fine = convolve(fine, fine // 4, kernel, padding=padding, bias=False)
@@ -42,16 +55,16 @@ class HoverBranch(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return the branch's output for four maps, the finest first."""
-        x = self.coarse(_merge(maps[3], maps[2]))
-        x = self.middle(_merge(x, maps[1]))
-        x = self.fine(_merge(x, maps[0]))
+        x = self.coarse(_merge(maps[3], maps[2], self.strides[2]))
+        x = self.middle(_merge(x, maps[1], self.strides[1]))
+        x = self.fine(_merge(x, maps[0], self.strides[0]))
         result: Tensor = self.head(F.relu(self.norm(x), inplace=True))
         return result
 
 
-def _merge(coarse: Tensor, fine: Tensor) -> Tensor:
-    """Nearest neighbours: voxel n of the coarse map becomes voxels 2n and 2n + 1."""
-    x = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+def _merge(coarse: Tensor, fine: Tensor, stride: Voxels) -> Tensor:
+    """Nearest neighbours: with a stride of 2, voxel n of the coarse map becomes voxels 2n and 2n + 1."""
+    x = F.interpolate(coarse, scale_factor=tuple(map(float, stride)), mode="nearest")
     return x + crop_centre(fine, x.shape[2:])
 
 

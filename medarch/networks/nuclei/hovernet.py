@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.errors import PlanError
-from medarch.core.plan import NetworkPlan
+from medarch.core.plan import NetworkPlan, Voxels
 from medarch.networks.blocks.normalisation import normalisation
 from medarch.networks.blocks.pad_same import pad_same
 from medarch.networks.dimension import Dim, convolution
@@ -22,8 +23,7 @@ from medarch.networks.nuclei.nuclei_network import NucleiNetwork
 from medarch.networks.nuclei.preactivated_stage import PreactivatedStage
 
 HoverMode = Literal["fast", "original"]
-STRIDE = 8
-"""Of the deepest map."""
+STAGES = 4
 _WIDTHS = (64, 128, 256, 512)
 _STEM_KERNEL = 7
 
@@ -42,9 +42,11 @@ class HoVerNet(NucleiNetwork):
         padded: decoders keep the size, so that the output is as large as the window (as the authors did for CoNIC).
         width: factor for the number of channels.
         depths: units of the encoder's four stages.
+        strides: of the encoder's four stages, the first of ones; empty: 2 along every axis. Of volumes whose voxels are
+            longer along one axis, that axis is pooled later.
 
     Raises:
-        PlanError: the mode is unknown, or the width leaves a fraction of a channel.
+        PlanError: the mode is unknown, the width leaves a fraction of a channel, or the strides do not suit.
     """
 
     name = "HoVerNet"
@@ -59,26 +61,31 @@ class HoVerNet(NucleiNetwork):
         padded: bool = False,
         width: float = 1.0,
         depths: Sequence[int] = (3, 4, 6, 3),
+        strides: Sequence[Voxels] = (),
     ) -> None:
         super().__init__()
         _require_settings(mode, width)
+        strides = tuple(strides) or ((1,) * dim, *((2,) * dim,) * (STAGES - 1))
+        _require_strides(strides, dim, padded=padded)
         self.dim, self.types, self.mode, self.padded = dim, types, mode, padded
+        self.strides = strides
         widths = [int(width * channels) for channels in _WIDTHS]
         stages: list[nn.Module] = []
         channels = widths[0]
         for number, (features, units) in enumerate(zip(widths, depths, strict=True)):
-            stages.append(PreactivatedStage(dim, channels, features, units=units, stride=2 if number else 1))
+            stages.append(PreactivatedStage(dim, channels, features, units=units, stride=strides[number]))
             channels = 4 * features
         stages[0] = nn.Sequential(
             OrderedDict(stem=_Stem(dim, in_channels, widths[0], padded=mode == "fast"), body=stages[0])
         )
-        strides = [(2 if number else 1,) * dim for number in range(len(stages))]
         self.encoder = Encoder(stages, channels=[4 * features for features in widths], strides=strides)
         self.bottleneck = convolution(dim)(channels, channels // 2, 1, bias=False)
         outputs = {"nuclei": 2, "distances": dim} | ({"types": types} if types > 1 else {})
         self.branches = nn.ModuleDict(
             {
-                name: HoverBranch(dim, self.encoder.channels[:3], count, kernel=self.kernel, padded=padded)
+                name: HoverBranch(
+                    dim, self.encoder.channels[:3], count, kernel=self.kernel, padded=padded, strides=strides[1:]
+                )
                 for name, count in outputs.items()
             }
         )
@@ -90,21 +97,27 @@ class HoVerNet(NucleiNetwork):
         return 5 if self.mode == "original" else 3
 
     @property
+    def divisor(self) -> Voxels:
+        """Along each axis: how many voxels of the window the deepest map has one for."""
+        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
+
+    @property
     def margin_voxels(self) -> int:
         """What the output lacks at each end of each axis: 46 in the fast, 95 in the original form, 0 if padded."""
         decoder = 0 if self.padded else 23 * (self.kernel - 1)
         return decoder + (_STEM_KERNEL // 2 if self.mode == "original" else 0)
 
-    def window_from(self, side: int) -> int:
-        """Return the next multiple of 8, in the original form plus 6."""
-        return side + (self._rest - side) % STRIDE
+    def window_from(self, side: int, axis: int = -1) -> int:
+        """Return the next multiple of 8, or of what the strides of that axis make; in the original form plus 6."""
+        return side + (self._rest - side) % self.divisor[axis]
 
     @property
     def _rest(self) -> int:
         return _STEM_KERNEL - 1 if self.mode == "original" else 0
 
     def _suiting(self) -> str:
-        multiple = f"multiples of {STRIDE}" + (f" plus {self._rest}" if self._rest else "")
+        steps = "×".join(map(str, self.divisor)) if len(set(self.divisor)) > 1 else str(self.divisor[0])
+        multiple = f"multiples of {steps}" + (f" plus {self._rest}" if self._rest else "")
         return f"{multiple}, more than {2 * self.margin_voxels} along each axis"
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,14 +139,23 @@ def hovernet(
     """Return a HoVerNet; ``heads`` of the plan are the types, background among them, 1 for none.
 
     Args:
-        plan: dimensions, channels, types.
+        plan: dimensions, channels, types, and strides if they are not 2 along every axis.
         mode: see :class:`HoVerNet`.
         padded: see :class:`HoVerNet`; default in 3D, where a margin of 46 voxels would leave little of a volume.
         width: factor for the number of channels.
         depths: units of the encoder's stages.
     """
     padded = plan.dim == 3 if padded is None else padded
-    return HoVerNet(plan.dim, plan.in_channels, plan.heads, mode=mode, padded=padded, width=width, depths=tuple(depths))
+    return HoVerNet(
+        plan.dim,
+        plan.in_channels,
+        plan.heads,
+        mode=mode,
+        padded=padded,
+        width=width,
+        depths=tuple(depths),
+        strides=plan.strides,
+    )
 
 
 class _Stem(nn.Module):
@@ -159,4 +181,17 @@ def _require_settings(mode: str, width: float) -> None:
             expected=f"a multiple of {2 * GROUPS / _WIDTHS[0]}",
             found=str(width),
             fix="correct width in network.options",
+        )
+
+
+def _require_strides(strides: Sequence[Voxels], dim: int, *, padded: bool) -> None:
+    ones, twos = (1,) * dim, (2,) * dim
+    fits = len(strides) == STAGES and tuple(strides[0]) == ones and all(len(stride) == dim for stride in strides)
+    # Valid decoders crop by numbers of voxels that hold for strides of 2 alone.
+    if not fits or not (padded or all(tuple(stride) == twos for stride in strides[1:])):
+        raise PlanError(
+            "the strides do not suit HoVerNet",
+            expected=f"{STAGES} of {dim} numbers each, the first of ones, and without padded decoders only 2 after it",
+            found=str(list(strides)),
+            fix="correct network.strides, or set padded: true in network.options",
         )

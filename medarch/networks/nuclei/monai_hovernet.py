@@ -45,7 +45,7 @@ class MonaiHoVerNet(NucleiNetwork):
         """46 in the fast, 95 in the original form."""
         return _MARGINS[self.mode]
 
-    def window_from(self, side: int) -> int:
+    def window_from(self, side: int, axis: int = -1) -> int:
         """Return the only side it takes."""
         return _WINDOWS[self.mode]
 

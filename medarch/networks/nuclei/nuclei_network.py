@@ -27,8 +27,13 @@ class NucleiNetwork(nn.Module):
         """What the output lacks at each end of each axis."""
 
     @abstractmethod
-    def window_from(self, side: int) -> int:
-        """Return the smallest side of a window that suits, of at least ``side``; of one window only, that."""
+    def window_from(self, side: int, axis: int = -1) -> int:
+        """Return the smallest side of a window that suits, of at least ``side``; of one window only, that.
+
+        Args:
+            side: in voxels.
+            axis: along which; a network may pool axes of longer voxels less.
+        """
 
     def output_voxels(self, window: Sequence[int]) -> tuple[int, ...]:
         """Return the size of the output for a window.
@@ -37,7 +42,7 @@ class NucleiNetwork(nn.Module):
             PlanError: the window does not suit the network, or is too small to leave anything.
         """
         output = tuple(side - 2 * self.margin_voxels for side in window)
-        if any(self.window_from(side) != side for side in window) or min(output) < 1:
+        if any(self.window_from(side, axis) != side for axis, side in enumerate(window)) or min(output) < 1:
             fitting = dict.fromkeys(self.window_from(side) for side in (256, 512))
             raise PlanError(
                 f"the window does not suit {self.name}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medarch.core.plan import Voxels
 from medarch.networks.blocks.normalisation import normalisation
 from medarch.networks.blocks.pad_same import pad_same
 from medarch.networks.dimension import Dim, convolution
@@ -19,11 +20,11 @@ class PreactivatedStage(nn.Module):
     the padding of its authors' code.
     """
 
-    def __init__(self, dim: Dim, in_channels: int, width: int, *, units: int, stride: int) -> None:
+    def __init__(self, dim: Dim, in_channels: int, width: int, *, units: int, stride: Voxels) -> None:
         super().__init__()
         channels = 4 * width
         self.units = nn.ModuleList(
-            _Unit(dim, channels if number else in_channels, width, stride=1 if number else stride, first=number == 0)
+            _Unit(dim, channels if number else in_channels, width, stride=(1,) * dim if number else stride, first=number == 0)
             for number in range(units)
         )
         self.shortcut = convolution(dim)(in_channels, channels, 1, stride, bias=False)
@@ -38,7 +39,7 @@ class PreactivatedStage(nn.Module):
 
 
 class _Unit(nn.Module):
-    def __init__(self, dim: Dim, in_channels: int, width: int, *, stride: int, first: bool) -> None:
+    def __init__(self, dim: Dim, in_channels: int, width: int, *, stride: Voxels, first: bool) -> None:
         super().__init__()
         convolve = convolution(dim)
         self.stride = stride

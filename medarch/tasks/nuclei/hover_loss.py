@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,8 @@ SMOOTH = 1e-3
 UNKNOWN = -1
 """Type of pixels whose type nobody knows."""
 _KERNEL_PIXELS = 5
+RAMP = 12.0
+"""What the kernel of the publication, 5×5 pixels, answers to a slope of 1."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class HoverTarget:
     """``(B, *spatial)`` int64, 0 outside of nuclei, :data:`UNKNOWN` where it does not count."""
 
 
-def hover_loss(output: Tensor, target: HoverTarget) -> Tensor:
+def hover_loss(output: Tensor, target: HoverTarget, *, spacing: Sequence[float] = ()) -> Tensor:
     """Return the sum of six terms, two a decoder.
 
     Nuclei and types: cross-entropy and Dice; distances: mean squared error, and that of their slopes inside of nuclei.
@@ -38,13 +41,14 @@ def hover_loss(output: Tensor, target: HoverTarget) -> Tensor:
     Args:
         output: ``(B, 2 + dim + types, *spatial)`` of a :class:`~medarch.networks.nuclei.hovernet.HoVerNet`.
         target: of the output's size.
+        spacing: see :func:`slope_error`.
     """
     output = output.float()
     dim = output.dim() - 2
     nuclei, distances, types = output[:, :2], output[:, 2 : 2 + dim], output[:, 2 + dim :]
     loss = cross_entropy_and_dice(nuclei, target.nuclei.long())
     loss = loss + F.mse_loss(distances, target.distances)
-    loss = loss + SLOPE_WEIGHT * slope_error(distances, target.distances, target.nuclei)
+    loss = loss + SLOPE_WEIGHT * slope_error(distances, target.distances, target.nuclei, spacing=spacing)
     if target.types is not None and types.shape[1]:
         loss = loss + cross_entropy_and_dice(types, target.types)
     return loss
@@ -68,19 +72,23 @@ def cross_entropy_and_dice(logits: Tensor, target: Tensor) -> Tensor:
     return entropy + dice.sum()
 
 
-def slope_error(distances: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+def slope_error(distances: Tensor, target: Tensor, inside: Tensor, *, spacing: Sequence[float] = ()) -> Tensor:
     """Mean squared error, inside of nuclei, of each distance map's slope along its own axis.
 
     The kernel of 5 pixels an axis weighs a neighbour by its offset over its squared distance; it is not normalised, so
-    this term is as large as in the publication (MONAI's is about a 125th of it).
+    this term is as large as in the publication (MONAI's is about a 125th of it). In 3D, or with voxels that are longer
+    along one axis, the same weights answer a slope otherwise (5×5×5 voxels 3.4 times as much, which squared would make
+    this term 12 times as large); there they are scaled so that a slope of 1 a pixel is answered as in the publication.
 
     Args:
         distances: ``(B, dim, *spatial)``, map 0 along the last axis.
         target: as large.
         inside: ``(B, *spatial)`` bool.
+        spacing: lengths of a voxel along the spatial axes, in the shortest of them; slopes are then those a shortest
+            length. Empty: all 1.
     """
     dim = distances.shape[1]
-    kernels = _slope_kernels(dim).to(distances)
+    kernels = _slope_kernels(tuple(spacing) or (1.0,) * dim).to(distances)
     convolve = F.conv3d if dim == 3 else F.conv2d
     # A convolution is linear: the slope of the difference is the difference of the slopes.
     error = convolve(distances - target, kernels, padding=_KERNEL_PIXELS // 2, groups=dim).square()
@@ -88,9 +96,11 @@ def slope_error(distances: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     return (error * focus).sum() / (dim * focus.sum() + 1e-8)
 
 
-def _slope_kernels(dim: int) -> Tensor:
+def _slope_kernels(spacing: Sequence[float]) -> Tensor:
     """``(dim, 1, 5, 5)`` or ``(dim, 1, 5, 5, 5)``, kernel 0 along the last axis."""
-    line = torch.arange(_KERNEL_PIXELS, dtype=torch.float32) - _KERNEL_PIXELS // 2
-    offsets = torch.stack(torch.meshgrid(*[line] * dim, indexing="ij"))
-    squared = offsets.square().sum(0)
-    return (offsets.flip(0) / squared.clamp_min(1e-15))[:, None]
+    dim = len(spacing)
+    steps = torch.arange(_KERNEL_PIXELS, dtype=torch.float32) - _KERNEL_PIXELS // 2
+    offsets = torch.stack(torch.meshgrid(*[steps * length for length in spacing], indexing="ij")).flip(0)
+    weights = offsets / offsets.square().sum(0).clamp_min(1e-15)
+    answers = (weights * offsets).flatten(1).sum(1)
+    return (weights * (RAMP / answers).reshape(-1, *(1,) * dim))[:, None]

@@ -25,6 +25,9 @@ class Nuclei(Task):
     def __init__(self, plan: Plan, configuration: Configuration) -> None:
         super().__init__(plan, configuration)
         self.dim = configuration.network.dim
+        lengths = [length for length in configuration.preprocessing.spacing_mm[-self.dim :] if length is not None]
+        self.spacing = tuple(length / min(lengths) for length in lengths) if len(lengths) == self.dim else ()
+        """Lengths of a pixel along each axis, in the shortest of them; empty: all alike."""
         self.types = configuration.network.heads
         network = nuclei_geometry(configuration.network)
         self.margin = network.margin_voxels
@@ -48,7 +51,7 @@ class Nuclei(Task):
 
     def loss(self, outputs: Outputs, target: Tensor) -> Tensor:
         """See :func:`~medarch.tasks.nuclei.hover_loss.hover_loss`."""
-        return hover_loss(_one(outputs), self._unpack(target))
+        return hover_loss(_one(outputs), self._unpack(target), spacing=self.spacing)
 
     def tally(self, outputs: Outputs, target: Tensor) -> Tensor:
         """``(classes, 3)``: pixels hit, too many, missed, of all nuclei and of each type where it is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -19,7 +20,7 @@ def separate_nuclei(probability: np.ndarray, distances: np.ndarray, settings: Se
     lie in one nucleus are filled.
 
     Compared with its source the kernel is small and fixed, no map is normalised by its own extremes, and slopes are in
-    units of the maps: what is far away has no influence. In 2D and 3D.
+    units of the maps: what is far away has no influence. In 2D and 3D, where voxels may be longer along one axis.
 
     Source: Graham et al. 2019, arXiv:1812.06499, section 3.3.
 
@@ -35,7 +36,8 @@ def separate_nuclei(probability: np.ndarray, distances: np.ndarray, settings: Se
 
     mask = probability >= settings.nucleus_threshold
     groups, count = ndimage.label(mask)
-    slope = _least_slope(distances, settings.slope_pixels)
+    spacing = settings.spacing or (1.0,) * mask.ndim
+    slope = _least_slope(distances, settings.slope_pixels, spacing)
     cores = ndimage.binary_fill_holes((slope > settings.slope_threshold) & mask)
     markers, marked = ndimage.label(cores & mask)
     markers, marked = _without_small(markers, marked, settings.marker_pixels)
@@ -46,8 +48,9 @@ def separate_nuclei(probability: np.ndarray, distances: np.ndarray, settings: Se
     numbers_of_lone = np.cumsum(~has_core)
     markers[lone] = marked + numbers_of_lone[groups[lone]]
     height = np.where(mask, -slope, np.float32(1))
-    for axis in range(mask.ndim):
-        height = ndimage.correlate1d(height, (0.25, 0.5, 0.25), axis=axis, mode="nearest")
+    for axis, length in enumerate(spacing):
+        beside = 0.25 / length**2  # as wide along every axis
+        height = ndimage.correlate1d(height, (beside, 1 - 2 * beside, beside), axis=axis, mode="nearest")
     nuclei = watershed(height, markers, mask=mask).astype(np.int32)
     return _in_order(_fill_holes(nuclei), settings.nucleus_pixels)
 
@@ -67,20 +70,40 @@ def _binomial(pixels: int) -> np.ndarray:
     return np.array([math.comb(pixels - 1, index) for index in range(pixels)], float)
 
 
-def _least_slope(distances: np.ndarray, pixels: int) -> np.ndarray:
+def _least_slope(distances: np.ndarray, pixels: int, spacing: Sequence[float]) -> np.ndarray:
     """The least of the slopes of each map along its own axis, ``(*shape)`` float32."""
-    along, across = slope_kernels(pixels)
+    reaches = [round((pixels - 1) / 2 / length) for length in spacing]
     dim = len(distances)
     least: np.ndarray | None = None
     for channel in range(dim):
         slope = np.asarray(distances[channel], np.float32)
-        for axis in range(dim):
-            kernel = along if axis == dim - 1 - channel else across
-            slope = ndimage.correlate1d(slope, kernel, axis=axis, mode="nearest")
+        for axis, reach in enumerate(reaches):
+            own = axis == dim - 1 - channel
+            if reach:
+                along, across = slope_kernels(2 * reach + 1)
+                slope = ndimage.correlate1d(slope, along if own else across, axis=axis, mode="nearest")
+            elif own:
+                slope = _steeper_fall(slope, axis)
+            if own:
+                slope /= np.float32(spacing[axis])
         least = slope if least is None else np.minimum(least, slope, out=least)
     if least is None:
         raise ValueError("no distance maps")
     return least
+
+
+def _steeper_fall(values: np.ndarray, axis: int) -> np.ndarray:
+    """To the next voxel or from the one before it, whichever falls more.
+
+    Where a kernel would reach less than half a voxel, of few slices a nucleus has: none must be blurred into the next.
+    """
+    steps = np.diff(values, axis=axis)
+    if not steps.size:
+        return np.zeros_like(values)
+    behind, before = ([(0, 0)] * values.ndim for _ in range(2))
+    behind[axis], before[axis] = (0, 1), (1, 0)
+    steeper: np.ndarray = np.minimum(np.pad(steps, behind, mode="edge"), np.pad(steps, before, mode="edge"))
+    return steeper
 
 
 def _without_small(labels: np.ndarray, count: int, least: int) -> tuple[np.ndarray, int]:

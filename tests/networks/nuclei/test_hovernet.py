@@ -32,7 +32,8 @@ def shift_of(stage_map, image, factor):
     for axis, position in zip(axes, centre, strict=True):
         profile = seen.sum([other - 2 for other in axes if other != axis])
         centroid = (profile * torch.arange(len(profile))).sum() / profile.sum()
-        placed = (position + 0.5) * factor - 0.5
+        along = factor[axis - 2] if isinstance(factor, tuple) else factor
+        placed = (position + 0.5) * along - 0.5
         shifts.append(float(centroid) - placed)
     return shifts
 
@@ -43,6 +44,33 @@ def test_every_stage_looks_where_the_decoder_puts_it(dim, window):
     image = torch.ones(1, 3, *(window,) * dim, dtype=torch.float64, requires_grad=True)
     for number, stage_map in enumerate(network.encoder(image)):
         assert shift_of(stage_map, image, 2**number) == pytest.approx([0.0] * dim, abs=1e-3)
+
+
+THICK = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 2, 2))
+"""Strides of voxels that are longer along the first axis."""
+
+
+def test_an_axis_of_longer_voxels_is_pooled_less_and_nothing_moves():
+    plan = NetworkPlan(
+        architecture="hovernet", dim=3, in_channels=1, heads=1, strides=THICK, options={"width": 0.125, "depths": [1] * 4}
+    )
+    network = make_mean_preserving(build_network(plan))
+    assert network.output_voxels((10, 40, 40)) == (10, 40, 40)
+    image = torch.ones(1, 1, 10, 40, 40, dtype=torch.float64, requires_grad=True)
+    factors = [(1, 1, 1), (1, 2, 2), (2, 4, 4), (2, 8, 8)]
+    for factor, stage_map in zip(factors, network.encoder(image), strict=True):
+        assert shift_of(stage_map, image, factor) == pytest.approx([0.0] * 3, abs=1e-3)
+    assert network(image).shape == (1, 5, 10, 40, 40)
+    with pytest.raises(PlanError, match="multiples of 2×8×8"):
+        network.output_voxels((9, 40, 40))
+
+
+@pytest.mark.parametrize(
+    ("strides", "padded"), [(THICK, False), (THICK[:3], True), (((1, 2, 2), *THICK[1:]), True), (((1, 1),) * 4, True)]
+)
+def test_strides_that_do_not_suit_are_refused(strides, padded):
+    with pytest.raises(PlanError, match="strides"):
+        HoVerNet(3, 1, 1, strides=strides, padded=padded, **SMALL)
 
 
 def test_monai_looks_elsewhere():

@@ -13,7 +13,7 @@ from test_nuclei_maps import ellipses
 from torch.nn import functional as F
 
 from medarch.tasks.nuclei.distance_maps import distance_maps
-from medarch.tasks.nuclei.hover_loss import UNKNOWN, HoverTarget, cross_entropy_and_dice, hover_loss, slope_error
+from medarch.tasks.nuclei.hover_loss import RAMP, UNKNOWN, HoverTarget, cross_entropy_and_dice, hover_loss, slope_error
 
 
 def sample(seed=0, kinds=4):
@@ -68,10 +68,25 @@ def test_perfect_maps_have_no_error_of_distances_in_2d_and_3d():
     tilted = volume + torch.arange(9.0)  # all maps rise along x by 1 a voxel
     inside = torch.zeros(1, 9, 9, 9, dtype=torch.bool)
     inside[0, 4, 4, 4] = True
-    offsets = [(z, y, x) for z in range(-2, 3) for y in range(-2, 3) for x in range(-2, 3) if (z, y, x) != (0, 0, 0)]
-    slope = sum(x * x / (z * z + y * y + x * x) for z, y, x in offsets)
     # Only the map of x looks along x.
-    assert float(slope_error(tilted, volume, inside)) == pytest.approx(slope**2 / 3, rel=1e-5)
+    assert float(slope_error(tilted, volume, inside)) == pytest.approx(RAMP**2 / 3, rel=1e-5)
+
+
+def test_a_slope_is_answered_alike_in_2d_in_3d_and_with_voxels_longer_along_one_axis():
+    picture, volume = torch.zeros(1, 2, 9, 9), torch.zeros(1, 3, 9, 9, 9)
+    inside = torch.zeros(9, 9, 9, dtype=torch.bool)
+    inside[4, 4, 4] = True
+    # As published: the sum of x·x / (x² + y²) over 5×5 pixels.
+    published = sum(x * x / (x * x + y * y) for x in range(-2, 3) for y in range(-2, 3) if x or y)
+    flat = float(slope_error(picture + torch.arange(9.0), picture, inside[None, 4]))
+    assert flat == pytest.approx(published**2 / 2, rel=1e-5)
+    assert published == pytest.approx(RAMP)
+    for axis in range(3):
+        spacing = (2.5, 1.0, 1.0)
+        # Rises by 1 a shortest length along one axis.
+        ramp = (torch.arange(9.0) * spacing[axis]).reshape([-1 if other == axis else 1 for other in range(3)])
+        found = slope_error(volume + ramp, volume, inside[None], spacing=spacing)
+        assert float(found) == pytest.approx(RAMP**2 / 3, rel=1e-5)
 
 
 def test_pixels_of_unknown_type_do_not_count():
