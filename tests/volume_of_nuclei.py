@@ -25,7 +25,7 @@ def nuclei_volume(seed, *, shape=(24, 72, 80), spacing_um=(2.0, 1.0, 1.0), count
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
-        pieces, many = ndimage.label(labels[box] == number)
+        pieces, _ = ndimage.label(labels[box] == number)
         sizes = np.bincount(pieces.ravel())[1:]
         labels[box][(pieces > 0) & (pieces != sizes.argmax() + 1)] = 0
     brightness = generator.uniform(600, 1200, count + 1)

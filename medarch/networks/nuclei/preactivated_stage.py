@@ -24,10 +24,16 @@ class PreactivatedStage(nn.Module):
         super().__init__()
         channels = 4 * width
         self.units = nn.ModuleList(
-            _Unit(dim, channels if number else in_channels, width, stride=(1,) * dim if number else stride, first=number == 0)
+            _Unit(
+                dim,
+                channels if number else in_channels,
+                width,
+                stride=(1,) * dim if number else stride,
+                first=number == 0,
+            )
             for number in range(units)
         )
-        self.shortcut = convolution(dim)(in_channels, channels, 1, stride, bias=False)
+        self.shortcut = convolution(dim)(in_channels, channels, 1, stride, bias=False)  # type: ignore[arg-type]
         self.norm = normalisation("batch", channels, dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,7 +52,7 @@ class _Unit(nn.Module):
         self.norm0 = None if first else normalisation("batch", in_channels, dim)
         self.conv1 = convolve(in_channels, width, 1, bias=False)
         self.norm1 = normalisation("batch", width, dim)
-        self.conv2 = convolve(width, width, 3, stride, bias=False)
+        self.conv2 = convolve(width, width, 3, stride, bias=False)  # type: ignore[arg-type]
         self.norm2 = normalisation("batch", width, dim)
         self.conv3 = convolve(width, 4 * width, 1, bias=False)
 

@@ -1,4 +1,4 @@
-"""Images of nuclei with what is known of them, at the resolution of a plan."""
+"""Images and volumes of nuclei with what is known of them, at the resolution of a plan."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class NucleiImage:
-    """One image."""
+    """One image, or one volume along the network's axes."""
 
     image: np.ndarray
-    """``(J, I, 3)`` uint8."""
+    """``(J, I, 3)`` uint8, or ``(N0, N1, N2, C)`` float32, standardised."""
     instances: np.ndarray
-    """``(J, I)`` int32, 0 outside of nuclei."""
+    """``(J, I)`` or ``(N0, N1, N2)`` int32, 0 outside of nuclei."""
     types: np.ndarray | None = None
-    """``(J, I)`` uint8, 0 outside of nuclei."""
+    """As large, uint8, 0 outside of nuclei."""
 
 
 NucleiImages = Mapping[str, NucleiImage]

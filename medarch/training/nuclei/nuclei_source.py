@@ -44,8 +44,7 @@ class NucleiSource(Dataset[RawBatch]):
         self.augment = augment
         self.stream = 0 if augment else VALIDATION_STREAM
         self.unknown = task.plan.labels.ignore_value
-        rows, columns = configuration.patch_voxels
-        self.window = (rows, columns)
+        self.window = tuple(configuration.patch_voxels)
         self.inside = tuple(slice(task.margin, size - task.margin) for size in self.window)
         """What the network gives, within the window."""
 
@@ -54,8 +53,9 @@ class NucleiSource(Dataset[RawBatch]):
 
     def __getitem__(self, number: int) -> RawBatch:
         pairs = [self._window(number, index) for index in range(self.configuration.batch_size)]
+        image = torch.from_numpy(np.stack([image for image, _ in pairs]))
         return RawBatch(
-            image=torch.from_numpy(np.stack([image for image, _ in pairs]))[:, :, None],
+            image=image[:, :, None] if self.task.dim == 2 else image,
             label=None,
             target=torch.from_numpy(np.stack([target for _, target in pairs])),
             draws=None,
@@ -70,7 +70,9 @@ class NucleiSource(Dataset[RawBatch]):
         most = -1
         for _ in range(DRAWS if wanted else 1):
             case = self.images[self.cases[rng.integers(len(self.cases))]]
-            image, label = draw_window(case, self.window, self.task.margin, rng, augment=augment)
+            image, label = draw_window(
+                case, self.window, self.task.margin, rng, augment=augment, spacing=self.task.spacing
+            )
             held = int((label[1][self.inside] == wanted).sum()) if wanted else 0
             if held > most:
                 best, most = (image, label), held

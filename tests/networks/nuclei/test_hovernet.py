@@ -52,15 +52,19 @@ THICK = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 2, 2))
 
 def test_an_axis_of_longer_voxels_is_pooled_less_and_nothing_moves():
     plan = NetworkPlan(
-        architecture="hovernet", dim=3, in_channels=1, heads=1, strides=THICK, options={"width": 0.125, "depths": [1] * 4}
+        architecture="hovernet",
+        dim=3,
+        in_channels=1,
+        heads=1,
+        strides=THICK,
+        options={"width": 0.125, "depths": [1] * 4},
     )
     network = make_mean_preserving(build_network(plan))
-    assert network.output_voxels((10, 40, 40)) == (10, 40, 40)
-    image = torch.ones(1, 1, 10, 40, 40, dtype=torch.float64, requires_grad=True)
+    image = torch.ones(1, 1, 24, 40, 40, dtype=torch.float64, requires_grad=True)
     factors = [(1, 1, 1), (1, 2, 2), (2, 4, 4), (2, 8, 8)]
     for factor, stage_map in zip(factors, network.encoder(image), strict=True):
         assert shift_of(stage_map, image, factor) == pytest.approx([0.0] * 3, abs=1e-3)
-    assert network(image).shape == (1, 5, 10, 40, 40)
+    assert network(image).shape == (1, 5, 24, 40, 40)
     with pytest.raises(PlanError, match="multiples of 2×8×8"):
         network.output_voxels((9, 40, 40))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from volume_of_nuclei import nuclei_volume
 
 from medarch.core.separation import Separation
 from medarch.evaluation.nuclei.overlap_table import overlap_table
@@ -109,6 +110,19 @@ def test_nuclei_that_touch_in_3d_are_told_apart():
     quality = panoptic_quality(overlap_table(labels, found))
     assert (quality.hits, quality.spurious, quality.missed) == (4, 0, 0)
     assert quality.segmentation > 0.97
+
+
+@pytest.mark.parametrize(("spacing", "planes", "least"), [((1.0, 1.0, 1.0), 64, 0.99), ((2.0, 1.0, 1.0), 32, 0.985)])
+def test_perfect_maps_of_crowded_volumes_give_their_nuclei_back(spacing, planes, least):
+    settings = Separation(slope_pixels=3, slope_threshold=0.02, marker_pixels=2, nucleus_pixels=5, spacing=spacing)
+    each = []
+    for seed in range(3):
+        labels, _ = nuclei_volume(seed, shape=(planes, 64, 64), spacing_um=spacing, count=60)
+        found = separate_nuclei((labels > 0).astype(np.float32), distance_maps(labels), settings)
+        quality = panoptic_quality(overlap_table(labels, found))
+        assert (quality.spurious, quality.missed) == (0, 0)
+        each.append(quality.quality)
+    assert np.mean(each) >= least
 
 
 def disturbed(labels, seed):

@@ -6,8 +6,10 @@ from scipy import ndimage
 
 from medarch.preprocessing.nuclei.nuclei_images import NucleiImage
 from medarch.training.nuclei import draw_window as module
-from medarch.training.nuclei.draw_window import COPIES, draw_window
+from medarch.training.nuclei.draw_window import draw_window
 from medarch.training.nuclei.vary_stain import vary_stain
+
+COPIES = module.COPIES**2
 
 
 def case(shape=(150, 200), seed=0):
@@ -96,3 +98,45 @@ def test_stains_change_but_what_is_stained_does_not():
     assert changed[nuclei].mean() < changed[~nuclei].mean() - 50
     edges = ndimage.sobel(image[..., 0].astype(float)), ndimage.sobel(changed[..., 0].astype(float))
     assert np.corrcoef(edges[0].ravel(), edges[1].ravel())[0, 1] > 0.99
+
+
+def volume(shape=(20, 50, 60)):
+    generator = np.random.default_rng(1)
+    places = np.indices(shape)
+    instances = np.zeros(shape, np.int32)
+    for number in range(1, 15):
+        centre = generator.uniform(0, shape)[:, None, None, None]
+        instances[(((places - centre) * np.array((2, 1, 1))[:, None, None, None]) ** 2).sum(0) < 64] = number
+    return NucleiImage((instances[..., None] > 0) * np.float32(2) - 1, instances)
+
+
+def test_a_window_of_a_volume_without_augmentation_is_a_part_of_it():
+    whole = volume()
+    image, labels = draw_window(whole, (8, 32, 24), 0, np.random.default_rng(3), augment=False, spacing=(2, 1, 1))
+    assert image.shape == (1, 8, 32, 24)
+    assert image.dtype == np.float32
+    assert any(
+        np.array_equal(whole.instances[z : z + 8, y : y + 32, x : x + 24], labels[0] // 27)
+        and np.array_equal(whole.image[z : z + 8, y : y + 32, x : x + 24, 0], image[0])
+        for z, y, x in np.ndindex(13, 19, 37)
+    )
+
+
+def test_in_volumes_nuclei_move_with_the_image_and_long_voxels_stay_along_their_axis(monkeypatch):
+    for name in ("P_BLUR", "P_NOISE", "P_LIGHT"):
+        monkeypatch.setattr(module, name, 0.0)
+    monkeypatch.setattr(module, "P_AFFINE", 0.0)
+    flattened = []
+    for seed in range(12):
+        window = draw_window(volume(), (16, 40, 40), 0, np.random.default_rng(seed), augment=True, spacing=(2, 1, 1))
+        assert np.array_equal(window[0][0] > 0, window[1][0] > 0)
+        for box in ndimage.find_objects(window[1][0]):
+            if box is not None and all(
+                side.start > 0 and side.stop < size for side, size in zip(box, (16, 40, 40), strict=True)
+            ):
+                flattened.append([side.stop - side.start for side in box])
+    assert len(flattened) >= 3
+    assert np.mean(flattened, axis=0)[0] < 0.7 * np.mean(flattened, axis=0)[1:].min()
+    monkeypatch.setattr(module, "P_AFFINE", 1.0)
+    image, labels = draw_window(volume(), (16, 32, 32), 0, np.random.default_rng(2), augment=True, spacing=(2, 1, 1))
+    assert ((image[0] > 0) == (labels[0] > 0)).mean() > 0.95
