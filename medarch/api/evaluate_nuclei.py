@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from medarch.core.dataset import Case
 from medarch.core.errors import EvaluationError, MedarchError
 from medarch.core.prediction import CasePrediction, Prediction
+from medarch.io.read_geometry import read_geometry
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from medarch.core.nuclei_evaluation import NucleiEvaluation
+    from medarch.core.nuclei_settings import NucleiSettings
     from medarch.evaluation.nuclei.evaluate_nuclei import Compared, Nuclei
 
 
@@ -40,13 +44,13 @@ def evaluate_nuclei(predictions: Path, references: Path, *, output: Path | None 
 
     record = Prediction.load(predictions / "predictions.json")
     settings = NucleiSettings.load(record.model / "nuclei.json")
-    known, unknown, name = _references(references)
+    known, unknown, name = _references(references, settings.network.dim)
     compared: list[Compared] = []
     for row in record.cases:
         if row.case not in known:
             continue
         try:
-            compared.append(_compare(row, known[row.case], settings.types, unknown=unknown))
+            compared.append(_compare(row, known[row.case], settings, unknown=unknown))
         except (MedarchError, OSError) as error:
             compared.append(Compared(NucleiMeasures(case=row.case, status="failed", reason=str(error))))
     if not compared:
@@ -56,14 +60,21 @@ def evaluate_nuclei(predictions: Path, references: Path, *, output: Path | None 
             found=", ".join(list(known)[:3]) or "none",
             fix="name the instance maps like the images",
         )
-    evaluation = sum_up(compared, dataset=name, predictions=str(predictions), names=settings.types)
+    evaluation = sum_up(
+        compared,
+        dataset=name,
+        predictions=str(predictions),
+        names=settings.types,
+        radius_mm=settings.detection_radius_mm,
+    )
     write_nuclei_tables(evaluation, output or predictions)
     return evaluation
 
 
-def _references(source: Path) -> tuple[dict[str, Case], int | None, str]:
+def _references(source: Path, dim: int) -> tuple[dict[str, Case], int | None, str]:
     """Cases by name, the value of types that nobody knows, and the dataset's name."""
     from medarch.io.nuclei.read_nuclei import INSTANCE_SUFFIXES
+    from medarch.io.suffix import is_volume_file, split_suffix
 
     if (source / "dataset.json").is_file() or source.suffix.lower() == ".json":
         from medarch.io.read_dataset import read_dataset
@@ -73,33 +84,48 @@ def _references(source: Path) -> tuple[dict[str, Case], int | None, str]:
         return cases, dataset.labels.ignore_value, dataset.name
     if not source.is_dir():
         raise EvaluationError(f"no references at {source}", expected="a dataset or a folder of instance maps")
+    if dim == 3:
+        stems = {split_suffix(path)[0]: path for path in sorted(source.iterdir()) if is_volume_file(path)}
+        return {stem: Case(id=stem, images=(), label=path) for stem, path in stems.items()}, None, source.name
     maps = sorted(path for path in source.iterdir() if path.suffix.lower() in INSTANCE_SUFFIXES)
     return {path.stem: Case(id=path.stem, images=(), label=path) for path in maps}, None, source.name
 
 
-def _compare(row: CasePrediction, case: Case, names: tuple[str, ...], *, unknown: int | None) -> Compared:
+def _compare(row: CasePrediction, case: Case, settings: NucleiSettings, *, unknown: int | None) -> Compared:
     from medarch.evaluation.nuclei.evaluate_nuclei import Nuclei, compare_nuclei, types_of
-    from medarch.io.nuclei.read_nuclei import read_nuclei
+    from medarch.evaluation.nuclei.pair_centroids import RADIUS_PIXELS
+    from medarch.io.nuclei.read_nuclei import read_nuclei, read_volume_instances
 
     if row.output is None or case.label is None:
         raise EvaluationError(f"{row.case} was not predicted", found=row.error or "")
-    instances, types = read_nuclei(case.label, case.types)
+    names, volume = settings.types, settings.network.dim == 3
+    radius, steps = RADIUS_PIXELS, None
+    if volume:
+        instances, types, grid = read_volume_instances(case.label, case.types)
+        radius, steps = settings.detection_radius_mm or RADIUS_PIXELS, grid.matrix[:3, :3]
+        if differences := grid.differences(read_geometry(row.output)[0]):
+            raise EvaluationError(
+                f"reference and prediction of {row.case} lie on different grids",
+                expected="one grid",
+                found="; ".join(differences),
+                fix="give the reference on the grid of the image that was predicted",
+            )
+    else:
+        instances, types = read_nuclei(case.label, case.types)
     truth = Nuclei(instances)
     typed = bool(names) and types is not None
     if types is not None and typed:
         truth = Nuclei(instances, types_of(instances, types, unknown=unknown))
-    found = _found(row.output.parent, names if typed else ())
-    return compare_nuclei(row.case, truth, found, types=len(names) if typed else 0)
+    found = _found(row.output.parent, names if typed else (), volume=volume)
+    return compare_nuclei(row.case, truth, found, types=len(names) if typed else 0, radius=radius, steps=steps)
 
 
-def _found(folder: Path, names: tuple[str, ...]) -> Nuclei:
+def _found(folder: Path, names: tuple[str, ...], *, volume: bool) -> Nuclei:
     """Label image and types as ``medarch predict`` writes them."""
-    import tifffile
-
     from medarch.evaluation.nuclei.evaluate_nuclei import Nuclei
-    from medarch.inference.nuclei.write_outputs import CSV, LABELS
+    from medarch.inference.nuclei.write_outputs import CSV
 
-    instances = tifffile.imread(folder / LABELS)
+    instances = _volume_labels(folder) if volume else _slide_labels(folder)
     if not names:
         return Nuclei(instances)
     with (folder / CSV).open(newline="", encoding="utf-8") as stream:
@@ -107,3 +133,20 @@ def _found(folder: Path, names: tuple[str, ...]) -> Nuclei:
             int(row["id"]): names.index(row["class"]) + 1 for row in csv.DictReader(stream) if row["class"] in names
         }
     return Nuclei(instances, kinds)
+
+
+def _slide_labels(folder: Path) -> np.ndarray:
+    import tifffile
+
+    from medarch.inference.nuclei.write_outputs import LABELS
+
+    labels: np.ndarray = tifffile.imread(folder / LABELS)
+    return labels
+
+
+def _volume_labels(folder: Path) -> np.ndarray:
+    from medarch.inference.nuclei.write_volume_outputs import LABELS
+    from medarch.io.read_volume import read_volume
+
+    labels: np.ndarray = read_volume(folder / LABELS).array[0]
+    return labels

@@ -99,12 +99,18 @@ def predict(
         )
     folder = find_model(model)
     if (folder / "nuclei.json").is_file():
-        from medarch.api.predict_slides import predict_slides
+        from medarch.api.predict_slides import predict_slides, predict_volumes
+        from medarch.core.nuclei_settings import NucleiSettings
         from medarch.inference.nuclei.slide_options import SlideOptions
 
         _refuse("a model of nuclei", folds=folds, mirror=mirror, step=step, fast=fast, roi=roi, body=body,
                 probabilities=probabilities, previous_stage_predictions=previous_stage_predictions,
                 optimise=optimise, inverse=inverse)  # fmt: skip
+        if NucleiSettings.load(folder / "nuclei.json").network.dim == 3:
+            _refuse("a model of volumes", mpp=mpp, chunk=chunk, workers=workers, tissue=not tissue)
+            return predict_volumes(
+                folder, source, output, device=device, precision=precision, restart=restart, progress=progress
+            )
         slides = SlideOptions.chosen(mpp=mpp, chunk=chunk, workers=workers, tissue=tissue, restart=restart)
         return predict_slides(folder, source, output, options=slides, device=device, precision=precision,
                               progress=progress)  # fmt: skip

@@ -11,6 +11,7 @@ from medarch.core.plan import Configuration
 
 if TYPE_CHECKING:
     from medarch.core.nuclei_evaluation import NucleiEvaluation
+    from medarch.preprocessing.nuclei.nuclei_images import NucleiImages
 
 
 def train_nuclei(
@@ -32,14 +33,17 @@ def train_nuclei(
         The fold's folder, the model's, and the evaluation of the fold's validation images.
     """
     from medarch.core.files import write_bytes
-    from medarch.preprocessing.nuclei.read_nuclei_images import read_nuclei_images
+    from medarch.preprocessing.nuclei.read_nuclei_images import read_nuclei_images, read_nuclei_volumes
     from medarch.reporting.draw_curves import draw_curves
     from medarch.training.train_fold import Fold, train_fold
 
     split = home.split(fold)
     cases = [home.dataset.case(case) for case in sorted({*split.train, *split.val})]
-    scale = (home.dataset.mpp or 1.0) / (home.plan.mpp or home.dataset.mpp or 1.0)
-    images = read_nuclei_images(cases, scale=scale)
+    images: NucleiImages
+    if home.dataset.mpp is None:
+        images = read_nuclei_volumes(cases, chosen.preprocessing)
+    else:
+        images = read_nuclei_images(cases, scale=home.dataset.mpp / (home.plan.mpp or home.dataset.mpp))
     folder = home.fold_folder(chosen.name, fold)
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
     run = Fold(folder, split.train, split.val, pretrained=pretrained)

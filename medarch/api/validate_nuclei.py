@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medarch.api.plan_folder import PlanFolder
 from medarch.core.labels import LabelScheme
@@ -59,12 +59,12 @@ def validate_nuclei(
     names = type_names(home.plan.labels) if chosen.network.heads > 1 else ()
     settings = NucleiSettings(
         network=chosen.network,
-        window_pixels=max(chosen.patch_voxels[0], SMALLEST_WINDOW + chosen.patch_voxels[0] % 8),
-        mpp=home.plan.mpp or 1.0,
+        **(_of_pictures(home, chosen) if home.plan.mpp else _of_volumes(home, chosen)),
         types=names,
         separation=chosen.separation or Separation(),
         source=f"medarch train {home.plan.dataset}, {folder.name}",
     )
+    dim = chosen.network.dim
     network = load_network(folder / WEIGHTS, create_task(home.plan, chosen))
     save_nuclei_model(model, network, settings)
     if not validate:
@@ -72,7 +72,7 @@ def validate_nuclei(
     loaded = load_nuclei_model(model, device=device)
     maps = {case: image_maps(loaded.network, image.image) for case, image in images.items()}
     calibrated, _ = calibrate_separation(
-        [(found[0], found[1:3], images[case].instances) for case, found in maps.items()], settings.separation
+        [(found[0], found[1 : 1 + dim], images[case].instances) for case, found in maps.items()], settings.separation
     )
     settings = settings.model_copy(update={"separation": calibrated})
     save_nuclei_model(model, network, settings)
@@ -85,9 +85,28 @@ def validate_nuclei(
         dataset=home.dataset.name,
         predictions=str(folder / "validation"),
         names=names,
+        radius_mm=settings.detection_radius_mm,
     )
     write_nuclei_tables(evaluation, folder / "validation")
     return evaluation
+
+
+def _of_pictures(home: PlanFolder, chosen: Configuration) -> dict[str, Any]:
+    side = chosen.patch_voxels[0]
+    return {"window_pixels": max(side, SMALLEST_WINDOW + side % 8), "mpp": home.plan.mpp}
+
+
+def _of_volumes(home: PlanFolder, chosen: Configuration) -> dict[str, Any]:
+    from medarch.networks.nuclei.nuclei_geometry import nuclei_geometry
+
+    geometry, nuclei = nuclei_geometry(chosen.network), home.fingerprint().nuclei
+    # Twice what was trained on wastes less on margins; much more than a volume would be mirror images.
+    window = tuple(
+        geometry.window_from(max(side, min(2 * side, -(-3 * size // 2))), axis)
+        for axis, (side, size) in enumerate(zip(chosen.patch_voxels, chosen.median_shape, strict=True))
+    )
+    radius = None if nuclei is None or nuclei.diameter_mm is None else nuclei.diameter_mm[1] / 2
+    return {"window_pixels": window, "preprocessing": chosen.preprocessing, "detection_radius_mm": radius}
 
 
 def type_names(labels: LabelScheme) -> tuple[str, ...]:
@@ -98,14 +117,21 @@ def type_names(labels: LabelScheme) -> tuple[str, ...]:
 def _compared(
     case: str, image: NucleiImage, maps: np.ndarray, settings: NucleiSettings, *, unknown: int | None
 ) -> Compared:
+    import numpy as np
+
     from medarch.evaluation.nuclei.evaluate_nuclei import Nuclei, compare_nuclei, types_of
+    from medarch.evaluation.nuclei.pair_centroids import RADIUS_PIXELS
     from medarch.tasks.nuclei.classify_nuclei import classify_nuclei
     from medarch.tasks.nuclei.separate_nuclei import separate_nuclei
 
-    nuclei = separate_nuclei(maps[0], maps[1:3], settings.separation)
+    dim = image.instances.ndim
+    nuclei = separate_nuclei(maps[0], maps[1 : 1 + dim], settings.separation)
     truth, found = Nuclei(image.instances), Nuclei(nuclei)
     if settings.types and image.types is not None:
-        kinds, _ = classify_nuclei(nuclei, maps[3:])
+        kinds, _ = classify_nuclei(nuclei, maps[1 + dim :])
         found = Nuclei(nuclei, dict(enumerate(kinds.tolist(), start=1)))
         truth = Nuclei(image.instances, types_of(image.instances, image.types, unknown=unknown))
-    return compare_nuclei(case, truth, found, types=len(settings.types))
+    radius, steps = settings.detection_radius_mm or RADIUS_PIXELS, None
+    if settings.preprocessing is not None:
+        steps = np.diag([length or 1.0 for length in settings.preprocessing.spacing_mm])
+    return compare_nuclei(case, truth, found, types=len(settings.types), radius=radius, steps=steps)

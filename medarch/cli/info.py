@@ -22,7 +22,7 @@ TASKS = {
     "segmentation": "labels, overlapping regions, ignore label; 2D and 3D",
     "classification": "one class a case, or any number of findings; 2D and 3D",
     "registration": "pairs of images brought together; with or without labels; 2D and 3D",
-    "nuclei": "instances and types in histology, tiles and whole slides; 2D",
+    "nuclei": "instances and types in histology, tiles and whole slides (2D), and in volumes (3D)",
 }
 FORMATS = (".nii.gz", ".nii", ".hdr/.img", ".nrrd", ".mha", ".mhd", ".png", ".tif", ".bmp", ".jpg")
 

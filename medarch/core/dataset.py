@@ -63,7 +63,7 @@ class Dataset(Record):
     classes: ClassScheme | None = None
     """What a classification tells apart; None for other tasks."""
     mpp: float | None = None
-    """Micrometres a pixel, of nuclei in histology; None for other tasks."""
+    """Micrometres a pixel, of nuclei in pictures; None for other tasks, and for nuclei in volumes, which say it."""
     pairs: tuple[Pair, ...] | None = None
     """Registration: which cases belong together; None: any two."""
     atlas: str | None = None

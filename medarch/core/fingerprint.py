@@ -59,17 +59,23 @@ class PairStatistics(Record):
 
 
 class NucleiFingerprint(Record):
-    """What images of nuclei show, all cases together."""
+    """What images of nuclei show, all cases together. Sizes are the 5th percentile, the median, the 95th percentile."""
 
-    mpp: float
-    """Micrometres a pixel."""
+    mpp: float | None = None
+    """Micrometres a pixel; None for volumes."""
     nuclei: int
     diameter_pixels: tuple[float, float, float]
-    """Of circles with the nuclei's areas: 5th percentile, median, 95th percentile."""
+    """Of circles with the nuclei's areas; of volumes, of spheres, in cubic voxels as large as the files'."""
     largest_pixels: int
     """Longest side of a nucleus' box, 99.9th percentile."""
-    per_mm2: float
-    """Nuclei a square millimetre of image."""
+    per_mm2: float | None = None
+    """Nuclei a square millimetre of image; None for volumes."""
+    per_mm3: float | None = None
+    """Nuclei a cubic millimetre of volume."""
+    diameter_mm: tuple[float, float, float] | None = None
+    """Of spheres with the nuclei's volumes."""
+    extents_mm: tuple[tuple[float, float, float], ...] = ()
+    """Of volumes: sides of the nuclei's boxes along the file's axes i, j, k."""
     touching_share: float
     """Nuclei that touch another one."""
     type_counts: dict[str, int] = {}

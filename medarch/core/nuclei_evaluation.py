@@ -40,7 +40,8 @@ class NucleiEvaluation(Record):
     pooled: dict[str, float | None]
     """``pq``, ``dq``, ``sq`` of the nuclei of all images together."""
     detection_f: float | None
-    """F_d: centres within 12 pixels, whatever the type."""
+    """F_d: centres within 12 pixels, of volumes within :attr:`detection_radius_mm`, whatever the type."""
+    detection_radius_mm: float | None = None
     types: dict[str, dict[str, float | None]] = {}
     """Of each type: ``pq`` over all images together, ``f``: F_c."""
     multi_class_pq: float | None = None

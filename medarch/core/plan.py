@@ -219,7 +219,7 @@ class Plan(Record):
     classes: ClassScheme | None = None
     """What a classification tells apart; None for other tasks."""
     mpp: float | None = None
-    """Micrometres a pixel that nuclei are found at; None for other tasks."""
+    """Micrometres a pixel that nuclei are found at; None for other tasks, and for nuclei in volumes."""
     fingerprint_sha256: str
     device: Device | None = None
     configurations: dict[str, Configuration]

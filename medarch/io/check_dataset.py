@@ -10,7 +10,7 @@ from medarch.core.errors import MedarchError
 from medarch.core.parallel import run_parallel
 from medarch.io.dataset_findings import dataset_findings
 from medarch.io.examine_case import CaseFacts, CaseToExamine, examine_case
-from medarch.io.nuclei.examine_nuclei import examine_nuclei
+from medarch.io.nuclei.examine_nuclei import examine_nuclei, examine_volume
 from medarch.io.require_waivable import require_waivable
 from medarch.io.take_inventory import take_inventory
 
@@ -42,7 +42,9 @@ def check_dataset(
     training = {case.id for case in dataset.cases if case.classes is None and not needs_none}
     items = [CaseToExamine(case, len(dataset.channels), dataset.labels, case.id in training) for case in cases]
     facts: dict[str, CaseFacts] = {}
-    examine = examine_nuclei if dataset.task == "nuclei" else examine_case
+    examine = examine_case
+    if dataset.task == "nuclei":
+        examine = examine_volume if dataset.mpp is None else examine_nuclei
     for done, outcome in enumerate(run_parallel(examine, items, workers=workers), start=1):
         case_id = outcome.item.case.id
         facts[case_id] = outcome.value or CaseFacts(case_id, [_died(case_id, outcome.error)])

@@ -24,7 +24,8 @@ class CaseToExamine:
 
     case: Case
     channels: int
-    labels: LabelScheme
+    labels: LabelScheme | None
+    """What label maps may hold; None for any whole numbers."""
     needs_label: bool
 
 
@@ -55,7 +56,7 @@ def examine_case(item: CaseToExamine) -> CaseFacts:
     elif item.needs_label:
         findings.append(make_finding("LABEL_MISSING", case=case.id, expected="a label file", found="none is named"))
     findings += case_findings(case, images, label, channels=item.channels, labels=item.labels)
-    label_mm3 = _label_volumes(label, item.labels)
+    label_mm3 = _label_volumes(label, item.labels) if item.labels else {}
     return CaseFacts(
         id=case.id,
         findings=findings,

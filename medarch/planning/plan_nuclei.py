@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from medarch.core.dataset import Dataset
 from medarch.core.errors import PlanError
 from medarch.core.fingerprint import Fingerprint, NucleiFingerprint
@@ -21,18 +23,23 @@ from medarch.core.plan import (
     TrainingPlan,
 )
 from medarch.core.separation import Separation
+from medarch.networks.nuclei.hovernet import STAGES
 from medarch.networks.nuclei.nuclei_geometry import nuclei_geometry
 from medarch.networks.registry import find_architecture
+from medarch.planning.choose_normalisation import choose_normalisation
 from medarch.planning.measure_step_seconds import measure_step_seconds
 from medarch.planning.memory.memory_prediction import MemoryPrediction
 from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.planner import Planner
 from medarch.planning.search_configuration import LOOP_OVERHEAD, Budget
+from medarch.planning.target_spacing import target_grid
 from medarch.planning.timed_schedule import timed_schedule
 
 ARCHITECTURE = "hovernet"
 DIAMETERS = (14.0, 45.0)
 """Pixels that the median nucleus should have across."""
+EXTENTS = (6.0, 24.0)
+"""The same of volumes, along each axis by itself."""
 WINDOWS = (256, 224, 192, 160, 136)
 LEAST_OUTPUT = 40
 """Pixels a side, beyond which images are mirrored rather than windows made smaller."""
@@ -73,7 +80,7 @@ def plan_nuclei(
     Raises:
         PlanError: not even the smallest network fits, or the fingerprint is of another task.
     """
-    if fingerprint.nuclei is None or dataset.mpp is None:
+    if fingerprint.nuclei is None:
         raise PlanError(f"{dataset.name} is no dataset of nuclei", fix="see `medarch check`")
     return _Planner(fingerprint, dataset, budget, network or {}, measure, fingerprint.nuclei).run()
 
@@ -83,7 +90,7 @@ class _Planner(Planner):
     nuclei: NucleiFingerprint
 
     def run(self) -> Plan:
-        scale = self._scale()
+        scale = 1.0 if self.nuclei.mpp is None else self._scale(self.nuclei.mpp)
         types = len(self.nuclei.type_counts)
         if types:
             counts = ", ".join(f"{name} {count}" for name, count in self.nuclei.type_counts.items())
@@ -95,17 +102,18 @@ class _Planner(Planner):
             dataset=self.dataset.name,
             channels=self.dataset.channels,
             labels=self.dataset.labels,
-            mpp=self.nuclei.mpp / scale,
+            mpp=None if self.nuclei.mpp is None else self.nuclei.mpp / scale,
             fingerprint_sha256=self.fingerprint.sha256(),
             device=self.budget.device,
             configurations={},
-            default="2d",
+            default="2d" if self.nuclei.mpp else "3d",
         )
-        draft = self._draft(scale, types + 1 if types else 1)
+        heads = types + 1 if types else 1
+        draft = self._draft(scale, heads, self.nuclei.mpp) if self.nuclei.mpp else self._volume_draft(heads)
         chosen, cost, seconds = self._search(plan, draft)
         return self.finished(plan, self._schedule(chosen, seconds), cost, seconds)
 
-    def _scale(self) -> float:
+    def _scale(self, mpp: float) -> float:
         """Pixels of the plan a pixel of the files: 1, or a power of 2."""
         diameter, scale = self.nuclei.diameter_pixels[1], 1.0
         while diameter * scale < DIAMETERS[0]:
@@ -118,10 +126,10 @@ class _Planner(Planner):
             if scale != 1
             else f", between {DIAMETERS[0]:g} and {DIAMETERS[1]:g}: as the files are"
         )
-        self.say("mpp", f"{self.nuclei.mpp / scale:.4g}", because)
+        self.say("mpp", f"{mpp / scale:.4g}", because)
         return scale
 
-    def _draft(self, scale: float, heads: int) -> Configuration:
+    def _draft(self, scale: float, heads: int, mpp: float) -> Configuration:
         shapes = sorted(min(case.shape[:2]) for case in self.fingerprint.cases)
         median = tuple(
             sorted(case.shape[axis] for case in self.fingerprint.cases)[len(self.fingerprint.cases) // 2]
@@ -145,25 +153,119 @@ class _Planner(Planner):
             preprocessing=PreprocessingPlan(
                 orientation=None,
                 axes=(2, 1, 0),
-                spacing_mm=(None, self.nuclei.mpp / scale / 1000, self.nuclei.mpp / scale / 1000),
+                spacing_mm=(None, mpp / scale / 1000, mpp / scale / 1000),
                 normalisation=(ChannelNormalisation(scheme="rgb_to_0_1"),) * 3,
                 crop="none",
             ),
             network=network,
-            training=TrainingPlan(
-                optimizer="adamw",
-                learning_rate=1e-3,
-                weight_decay=1e-2,
-                schedule="cosine",
-                warmup_share=0.1,
-                precision=self.budget.precision,
-                weight_average_decay=0.98,
-                foreground_share=0.0,
-                augmentation=AugmentationPlan(rotation_degrees=(180.0,), mirror_axes=(0, 1)),
-            ),
+            training=self._training(),
             inference=InferencePlan(step=1.0, mirror_axes=()),
             separation=self._separation(scale),
         )
+
+    def _training(self) -> TrainingPlan:
+        return TrainingPlan(
+            optimizer="adamw",
+            learning_rate=1e-3,
+            weight_decay=1e-2,
+            schedule="cosine",
+            warmup_share=0.1,
+            precision=self.budget.precision,
+            weight_average_decay=0.98,
+            foreground_share=0.0,
+            augmentation=AugmentationPlan(rotation_degrees=(180.0,), mirror_axes=(0, 1)),
+        )
+
+    def _volume_draft(self, heads: int) -> Configuration:
+        grid = target_grid(self.fingerprint)
+        # Of the network's axes, in millimetres.
+        low, median, high = np.array([self.nuclei.extents_mm[axis] for axis in grid.axes]).T
+        spacing = self._spacing(grid.spacing_mm, median)
+        shape = np.maximum(1, np.rint(grid.median_shape * grid.spacing_mm / spacing)).astype(int)
+        strides = _strides(spacing)
+        network = NetworkPlan(
+            architecture=self.asked.get("architecture", ARCHITECTURE),
+            dim=3,
+            in_channels=len(self.dataset.channels),
+            heads=heads,
+            strides=strides,
+            deep_supervision=False,
+            options=self.asked.get("options", {}),
+        )
+        self.say(
+            "strides",
+            " ".join("×".join(map(str, stride)) for stride in strides),
+            "an axis is pooled once voxels are less than twice as long along it as along the others",
+        )
+        first, second, third = (float(length) for length in spacing)
+        return Configuration(
+            name="3d",
+            patch_voxels=self._volume_window(network, median / spacing, high / spacing, shape),
+            batch_size=BATCHES[-1],
+            batch_dice=True,
+            median_shape=tuple(shape.tolist()),
+            preprocessing=PreprocessingPlan(
+                orientation=None,
+                axes=grid.axes,
+                spacing_mm=(first, second, third),
+                normalisation=choose_normalisation(self.fingerprint, self.dataset.channels),
+                crop="none",
+            ),
+            network=network,
+            training=self._training(),
+            inference=InferencePlan(step=1.0, mirror_axes=()),
+            separation=self._volume_separation(low / spacing, median / spacing, spacing),
+        )
+
+    def _spacing(self, found: np.ndarray, extents_mm: np.ndarray) -> np.ndarray:
+        """The median spacing of the files, along each axis halved or doubled until nuclei suit."""
+        spacing = found.astype(float)
+        for axis, extent in enumerate(extents_mm):
+            while extent / spacing[axis] < EXTENTS[0]:
+                spacing[axis] /= 2
+            while extent / spacing[axis] > EXTENTS[1]:
+                spacing[axis] *= 2
+        voxels = "×".join(f"{extent:.1f}" for extent in extents_mm / spacing)
+        self.say(
+            "spacing_mm",
+            "×".join(f"{length:.4g}" for length in spacing),
+            f"the median nucleus is then {voxels} voxels long along the axes; {EXTENTS[0]:g} to {EXTENTS[1]:g} "
+            f"are wanted, so that borders are seen and windows hold several nuclei; the files have "
+            f"{'×'.join(f'{length:.4g}' for length in found)}",
+        )
+        return spacing
+
+    def _volume_window(
+        self, network: NetworkPlan, median: np.ndarray, high: np.ndarray, shape: np.ndarray
+    ) -> tuple[int, ...]:
+        """Three median nuclei along each axis, at least one and a half of the large ones; at most a volume."""
+        geometry = nuclei_geometry(network)
+        wanted = np.minimum(np.maximum(3 * median, 1.5 * high), shape)
+        window = tuple(geometry.window_from(math.ceil(side), axis) for axis, side in enumerate(wanted))
+        self.say(
+            "window",
+            "×".join(map(str, window)),
+            "three median nuclei along each axis, one and a half of the large ones, at most a median volume "
+            f"({'×'.join(map(str, shape))} voxels)",
+        )
+        return window
+
+    def _volume_separation(self, low: np.ndarray, median: np.ndarray, spacing: np.ndarray) -> Separation:
+        kernel = 3 if median.max() < 14 else 5
+        settings = Separation(
+            slope_pixels=kernel,
+            slope_threshold=0.0,
+            marker_pixels=max(2, round(0.02 * math.pi / 6 * float(median.prod()))),
+            nucleus_pixels=max(5, round(0.25 * math.pi / 6 * float(low.prod()))),
+            spacing=tuple(round(float(length / spacing.min()), 4) for length in spacing),
+        )
+        self.say(
+            "separation",
+            f"kernel {kernel}, cores from {settings.marker_pixels}, nuclei from {settings.nucleus_pixels} voxels",
+            "from the nuclei's sizes; training ends with a calibration on the validation volumes' PQ, which is stored "
+            "with the model",
+        )
+        return settings
 
     def _window(self, side: float, network: NetworkPlan) -> int:
         """The largest window whose output an image still fills."""
@@ -271,3 +373,13 @@ class _Planner(Planner):
             changes |= timed
         self.say("schedule", f"epochs of {changes['iterations_per_epoch']} steps", because)
         return chosen.model_copy(update={"training": chosen.training.model_copy(update=changes)})
+
+
+def _strides(spacing: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """Of HoVerNet's stages."""
+    strides, lengths = [(1,) * len(spacing)], spacing.copy()
+    for _ in range(STAGES - 1):
+        pooled = lengths < 1.999 * lengths.min()  # headers round
+        strides.append(tuple(2 if axis else 1 for axis in pooled))
+        lengths = np.where(pooled, 2 * lengths, lengths)
+    return tuple(strides)

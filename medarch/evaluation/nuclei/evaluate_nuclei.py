@@ -15,8 +15,8 @@ from medarch.evaluation.nuclei.aggregated_jaccard import aggregated_jaccard
 from medarch.evaluation.nuclei.centroids import centroids
 from medarch.evaluation.nuclei.detection_scores import PairedTypes, detection_scores
 from medarch.evaluation.nuclei.multi_class_quality import multi_class_quality
-from medarch.evaluation.nuclei.overlap_table import OverlapTable, overlap_table
-from medarch.evaluation.nuclei.pair_centroids import pair_centroids
+from medarch.evaluation.nuclei.overlap_table import overlap_table
+from medarch.evaluation.nuclei.pair_centroids import RADIUS_PIXELS, pair_centroids
 from medarch.evaluation.nuclei.panoptic_quality import PanopticQuality, panoptic_quality
 from medarch.evaluation.nuclei.panoptic_quality_of_types import panoptic_quality_of_types
 from medarch.evaluation.nuclei.pixel_dice import pixel_dice
@@ -29,7 +29,7 @@ class Nuclei:
     """One reading of an image."""
 
     instances: np.ndarray
-    """``(J, I)`` integers, 0 outside."""
+    """``(*shape)`` integers, 0 outside."""
     types: Mapping[int, int] | None = None
     """Number of a nucleus → its type from 1, 0 for not known; None where there are no types."""
 
@@ -60,14 +60,25 @@ def types_of(instances: np.ndarray, types: np.ndarray, *, unknown: int | None = 
     return {int(number): 0 if kind == unknown else int(kind) for number, kind in zip(numbers, winners, strict=True)}
 
 
-def compare_nuclei(case: str, truth: Nuclei, found: Nuclei, *, types: int = 0) -> Compared:
-    """Measure one image.
+def compare_nuclei(
+    case: str,
+    truth: Nuclei,
+    found: Nuclei,
+    *,
+    types: int = 0,
+    radius: float = RADIUS_PIXELS,
+    steps: np.ndarray | None = None,
+) -> Compared:
+    """Measure one image or volume.
 
     Args:
         case: its name.
         truth: the reference.
         found: the prediction, as large.
         types: how many types there are; 0 for none.
+        radius: centres within it may belong together.
+        steps: ``(dim, dim)``: column ``n`` is the way from a voxel to the next along axis ``n``, in units of the
+            radius; default pixels.
 
     Raises:
         EvaluationError: the images differ in size.
@@ -94,13 +105,18 @@ def compare_nuclei(case: str, truth: Nuclei, found: Nuclei, *, types: int = 0) -
             found_nuclei=len(table.found_numbers),
         ),
         quality,
-        _paired(truth, found, table, kinds[0], kinds[1]),
+        _paired(truth, found, (kinds[0], kinds[1]), radius, steps),
         tuple(panoptic_quality_of_types(table, kinds[0], kinds[1], types)) if types else (),
     )
 
 
 def evaluate_nuclei(
-    compared: Iterable[Compared], *, dataset: str, predictions: str, names: tuple[str, ...] = ()
+    compared: Iterable[Compared],
+    *,
+    dataset: str,
+    predictions: str,
+    names: tuple[str, ...] = (),
+    radius_mm: float | None = None,
 ) -> NucleiEvaluation:
     """Sum up images.
 
@@ -109,6 +125,7 @@ def evaluate_nuclei(
         dataset: its name.
         predictions: where they lie.
         names: of the types; empty where nuclei have none.
+        radius_mm: of volumes, within which centres were paired.
     """
     images = list(compared)
     total = sum((one.quality for one in images), PanopticQuality())
@@ -140,6 +157,7 @@ def evaluate_nuclei(
             "sq": _or_none(total.segmentation),
         },
         detection_f=_or_none(scores.detection),
+        detection_radius_mm=radius_mm,
         types={
             name: {"pq": _or_none(multi.per_type[index]), "f": _or_none(scores.per_type[index])}
             for index, name in enumerate(names)
@@ -153,9 +171,13 @@ def evaluate_nuclei(
 
 
 def _paired(
-    truth: Nuclei, found: Nuclei, table: OverlapTable, truth_kinds: np.ndarray, found_kinds: np.ndarray
+    truth: Nuclei, found: Nuclei, kinds: tuple[np.ndarray, np.ndarray], radius: float, steps: np.ndarray | None
 ) -> PairedTypes:
-    rows, columns = pair_centroids(centroids(truth.instances)[1], centroids(found.instances)[1])
+    truth_kinds, found_kinds = kinds
+    places = [centroids(reading.instances)[1] for reading in (truth, found)]
+    if steps is not None:
+        places = [place @ steps.T for place in places]
+    rows, columns = pair_centroids(places[0], places[1], radius)
     return PairedTypes(
         truth=truth_kinds[rows],
         found=found_kinds[columns],

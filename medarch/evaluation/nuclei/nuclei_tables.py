@@ -16,6 +16,7 @@ _TITLES = {"pq": "PQ", "dq": "DQ", "sq": "SQ", "aji": "AJI", "aji_plus": "AJI+",
 def format_nuclei_table(evaluation: NucleiEvaluation) -> str:
     """Return Markdown: means over images with their intervals, the nuclei of all images together, and types."""
     [summary] = evaluation.summaries
+    radius = evaluation.detection_radius_mm
     lines = [
         f"{evaluation.dataset}: {len(evaluation.rows)} images, mean ({evaluation.confidence:.0%} interval)",
         "",
@@ -25,7 +26,8 @@ def format_nuclei_table(evaluation: NucleiEvaluation) -> str:
         "",
         "All nuclei together: "
         + ", ".join(f"{_TITLES[name]} {_number(value)}" for name, value in evaluation.pooled.items())
-        + f", F_d {_number(evaluation.detection_f)}.",
+        + f", F_d {_number(evaluation.detection_f)}"
+        + ("." if radius is None else f" (centres within {radius:.3g} mm)."),
     ]
     if evaluation.types:
         lines += [

@@ -31,7 +31,7 @@ def estimate_slides(
 
     A slide that cannot be read has no tiles.
     """
-    seconds = _seconds_a_tile(model.network)
+    seconds = seconds_a_tile(model.network)
     channels = model.network.channels
     seen = options.chunk + 2 * reach(model.separation)
     chunk_bytes = seen**2 * (CHUNK_BYTES_A_PIXEL + 4 * channels) * max(options.workers, 1)
@@ -61,9 +61,9 @@ def _count(model: NucleiModel, path: Path, options: SlideOptions) -> int:
     return grid.tile_count
 
 
-def _seconds_a_tile(network: TileNetwork) -> float:
+def seconds_a_tile(network: TileNetwork, *, channels: int = 3) -> float:
     """The second of two batches: the first warms up."""
-    pixels = np.random.default_rng(0).integers(0, 256, (network.batch, network.window, network.window, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (network.batch, *network.window, channels), np.uint8)
     network.maps(pixels)
     start = time.monotonic()
     network.maps(pixels)

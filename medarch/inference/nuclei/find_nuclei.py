@@ -238,7 +238,7 @@ def _read_ahead(
     """Batches of tiles with their pixels; the next is read while one is computed."""
 
     def read(columns: list[int]) -> np.ndarray:
-        side, margin, window = network.side, network.margin, network.window
+        side, margin, window = network.side, network.margin[-1], network.window[-1]
         return np.stack([view.read(column * side - margin, row * side - margin, window, window) for column in columns])
 
     coming = [reader.submit(read, batch) for batch in batches[:1]]

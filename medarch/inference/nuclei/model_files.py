@@ -20,6 +20,9 @@ SETTINGS, WEIGHTS = "nuclei.json", "weights.safetensors"
 GPU_BATCH = 16
 LEAST_MARGIN = 46
 """Pixels at each end of a tile that are not used where a network's decoders are padded: they have seen padding."""
+LEAST_SHARE = 1 / 6
+"""The same of volumes, as a share of the tile: as many voxels as in 2D would leave nothing. What padding does to the
+rest is small, and the same in every run: tiles lie on one grid, of the size that is stored with the model."""
 _PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -64,20 +67,27 @@ def load_nuclei_model(folder: Path, *, device: str = "cpu", precision: str = "au
     network = _loaded(folder, settings)
     target = torch.device(device)
     dtype = _PRECISIONS[precision] if precision != "auto" else (torch.float16 if device == "cuda" else torch.float32)
-    window = settings.window_pixels
-    output = int(network.output_voxels((window, window))[0])  # type: ignore[operator]
+    dim, side = settings.network.dim, settings.window_pixels
+    window = (side,) * dim if isinstance(side, int) else tuple(side)
+    output: tuple[int, ...] = network.output_voxels(window)  # type: ignore[operator]
+    lost = [(whole - kept) // 2 for whole, kept in zip(window, output, strict=True)]
     digest = hashlib.sha256((settings.sha256() + file_sha256(folder / WEIGHTS)).encode()).hexdigest()
     tiles = TileNetwork(
-        (network.to(target, memory_format=torch.channels_last),),  # type: ignore[call-overload]
+        (
+            network.to(target, memory_format=torch.channels_last if dim == 2 else torch.channels_last_3d),  # type: ignore[call-overload]
+        ),
         window=window,
-        margin=max((window - output) // 2, LEAST_MARGIN),
+        margin=tuple(
+            max(margin, LEAST_MARGIN if dim == 2 else int(LEAST_SHARE * whole))
+            for margin, whole in zip(lost, window, strict=True)
+        ),
         types=len(settings.types) + 1 if settings.types else 0,
-        mpp=settings.mpp,
+        mpp=settings.mpp or 0.0,
         device=target,
         dtype=dtype,
         batch=1 if device == "cpu" else GPU_BATCH,
     )
-    return NucleiModel(folder, digest, tiles, settings.separation, settings.types)
+    return NucleiModel(folder, digest, tiles, settings)
 
 
 def _loaded(folder: Path, settings: NucleiSettings) -> nn.Module:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medarch.core.nuclei_settings import NucleiSettings
 from medarch.core.separation import Separation
 from medarch.inference.nuclei.tile_network import TileNetwork
 
 
 @dataclass(frozen=True)
 class NucleiModel:
-    """The network on its device, the constants that make nuclei of its maps, and the names of its types."""
+    """The network on its device, and what the folder says of it."""
 
     folder: Path
     sha256: str
     network: TileNetwork
-    separation: Separation
-    names: tuple[str, ...]
-    """Of the types other than background; empty where nuclei have no type."""
+    settings: NucleiSettings
+
+    @property
+    def separation(self) -> Separation:
+        """What makes nuclei of the maps."""
+        return self.settings.separation
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the types other than background; empty where nuclei have no type."""
+        return self.settings.types

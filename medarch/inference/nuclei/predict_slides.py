@@ -12,14 +12,12 @@ from typing import Any
 
 from medarch.core.durations import spoken
 from medarch.core.errors import UsageError
-from medarch.core.folder_lock import folder_lock
-from medarch.core.prediction import CasePrediction, Prediction
-from medarch.inference.failed_case import failed_case
-from medarch.inference.ledger import Ledger, file_sha256
+from medarch.core.prediction import Prediction
 from medarch.inference.nuclei.find_nuclei import find_nuclei
 from medarch.inference.nuclei.nuclei_model import NucleiModel
 from medarch.inference.nuclei.slide_options import SlideOptions
 from medarch.inference.nuclei.slide_warnings import slide_warnings
+from medarch.inference.nuclei.work_through import work_through
 from medarch.inference.nuclei.write_outputs import GEOJSON, SUMMARY, write_outputs
 from medarch.io.nuclei.slide_summary import SlideSummary
 from medarch.io.slides.open_slide import open_slide
@@ -64,52 +62,25 @@ def predict_slides(
         "mpp": options.mpp,
         "tissue": options.tissue,
     }
-    ledger = Ledger(output, settings)
-    rows = {}
-    with folder_lock(output):
-        done = ledger.open(restart=options.restart)
-        for name, path in slides.items():
-            if name in done:
-                rows[name] = done[name].model_copy(update={"status": "skipped"})
-            else:
-                rows[name] = _predicted(model, name, path, output / name, settings, options, progress)
-                ledger.add(rows[name])
-            if rows[name].status != "failed":
-                # Only now: what is not in the ledger would have to be done again.
-                shutil.rmtree(output / name / WORK, ignore_errors=True)
-        prediction = Prediction(
-            model=model.folder, model_sha256=model.sha256, settings=settings, cases=tuple(rows[name] for name in slides)
-        )
-        prediction.save(output / "predictions.json")
-        return prediction
 
+    def work(name: str) -> tuple[Path, dict[str, int]]:
+        start = time.monotonic()
+        summary = _predict(model, slides[name], output / name, settings, options, progress)
+        seconds = spoken(time.monotonic() - start)
+        for warning in summary.warnings:
+            log.warning("%s: %s", name, warning)
+        log.info("%s: %d nuclei on %.3g mm² of tissue in %s", name, summary.nuclei, summary.tissue_mm2, seconds)
+        return output / name / GEOJSON, summary.classes
 
-def _predicted(
-    model: NucleiModel,
-    name: str,
-    path: Path,
-    folder: Path,
-    settings: dict[str, Any],
-    options: SlideOptions,
-    progress: Callable[[int, int], None] | None,
-) -> CasePrediction:
-    start = time.monotonic()
-    try:
-        summary = _predict(model, path, folder, settings, options, progress)
-    except Exception as error:  # noqa: BLE001 - the one boundary where a batch isolates a case
-        return failed_case(name, error, images=(path,), seconds=time.monotonic() - start)
-    seconds = time.monotonic() - start
-    for warning in summary.warnings:
-        log.warning("%s: %s", name, warning)
-    log.info("%s: %d nuclei on %.3g mm² of tissue in %s", name, summary.nuclei, summary.tissue_mm2, spoken(seconds))
-    return CasePrediction(
-        case=name,
-        status="done",
-        images=(path,),
-        output=folder / GEOJSON,
-        output_sha256=file_sha256(folder / GEOJSON),
-        seconds=seconds,
-        nuclei=summary.classes,
+    return work_through(
+        model,
+        {name: (path,) for name, path in slides.items()},
+        output,
+        work,
+        settings=settings,
+        restart=options.restart,
+        # Only once it stands in the ledger: what does not would have to be done again.
+        finish=lambda name: shutil.rmtree(output / name / WORK, ignore_errors=True),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
 from medarch.core.check import Finding, make_finding
 from medarch.core.errors import MedarchError
-from medarch.io.examine_case import CaseFacts, CaseToExamine
-from medarch.io.nuclei.read_nuclei import read_nuclei, read_rgb
+from medarch.io.examine_case import CaseFacts, CaseToExamine, examine_case
+from medarch.io.nuclei.read_nuclei import read_nuclei, read_rgb, read_volume_of_nuclei
 
 
 def examine_nuclei(item: CaseToExamine) -> CaseFacts:
@@ -39,18 +40,7 @@ def examine_nuclei(item: CaseToExamine) -> CaseFacts:
         )
     if instances is not None and not instances.any():
         findings.append(make_finding("LABEL_EMPTY", case=case.id, file=case.label, expected="nuclei", found="none"))
-    if types is not None:
-        undeclared = sorted(set(np.unique(types).tolist()) - set(item.labels.values))
-        if undeclared:
-            findings.append(
-                make_finding(
-                    "LABEL_UNDECLARED",
-                    case=case.id,
-                    file=case.types or case.label,
-                    expected=str(list(item.labels.values)),
-                    found=str(undeclared),
-                )
-            )
+    findings += _undeclared(types, item)
     return CaseFacts(
         id=case.id,
         findings=findings,
@@ -59,6 +49,40 @@ def examine_nuclei(item: CaseToExamine) -> CaseFacts:
         # How much there is of a type differs from image to image; what counts is which types occur.
         label_mm3=dict.fromkeys(_present(instances, types, item), 1.0),
     )
+
+
+def examine_volume(item: CaseToExamine) -> CaseFacts:
+    """The same of a volume: what :func:`~medarch.io.examine_case.examine_case` says of any, and what of nuclei."""
+    case = item.case
+    # Without the declared labels: numbers of nuclei are any whole ones.
+    facts = examine_case(replace(item, labels=None))
+    findings, instances, types = list(facts.findings), None, None
+    if not any(finding.severity == "error" for finding in findings):
+        try:
+            volumes, types = read_volume_of_nuclei(case, channels=item.channels)
+            instances = volumes.label
+        except (MedarchError, OSError) as error:
+            exists = case.types is None or case.types.exists()
+            findings.append(_finding(error, case.id, "LABEL_NOT_INTEGER", exists, "LABEL_MISSING"))
+    findings += _undeclared(types, item)
+    return replace(facts, findings=findings, label_mm3=dict.fromkeys(_present(instances, types, item), 1.0))
+
+
+def _undeclared(types: np.ndarray | None, item: CaseToExamine) -> list[Finding]:
+    if types is None or item.labels is None:
+        return []
+    undeclared = sorted(set(np.unique(types).tolist()) - set(item.labels.values))
+    if not undeclared:
+        return []
+    return [
+        make_finding(
+            "LABEL_UNDECLARED",
+            case=item.case.id,
+            file=item.case.types or item.case.label,
+            expected=str(list(item.labels.values)),
+            found=str(undeclared),
+        )
+    ]
 
 
 def _finding(error: Exception, case: str, code: str, exists: bool, missing: str) -> Finding:
@@ -72,6 +96,8 @@ def _finding(error: Exception, case: str, code: str, exists: bool, missing: str)
 
 
 def _present(instances: np.ndarray | None, types: np.ndarray | None, item: CaseToExamine) -> list[int]:
+    if item.labels is None:
+        return []
     if types is not None:
         return [value for value in np.unique(types).tolist() if value in item.labels.foreground_values]
     return [] if instances is None or not instances.any() else list(item.labels.foreground_values)

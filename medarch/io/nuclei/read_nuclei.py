@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from medarch.core.dataset import Case
 from medarch.core.errors import DatasetError
+from medarch.core.geometry import Geometry
 from medarch.io.fault import fault
+from medarch.io.read_case import CaseVolumes, read_case
 from medarch.io.read_volume import read_volume
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
@@ -59,6 +63,60 @@ def read_nuclei(path: Path, types: Path | None = None) -> tuple[np.ndarray, np.n
             fix="pair the right files",
         )
     return _whole(instances, path, np.int32), None if kinds is None else _whole(kinds, types or path, np.uint8)
+
+
+def read_volume_of_nuclei(case: Case, *, channels: int) -> tuple[CaseVolumes, np.ndarray | None]:
+    """Return a volume's images and instances (its label, int32), and types ``(I, J, K)`` uint8 if it has them.
+
+    Args:
+        case: with or without instances and types.
+        channels: how many the images must have together.
+
+    Raises:
+        DatasetError: an image is no volume, or a map holds no numbers of nuclei or types.
+        VolumeError: a file is damaged.
+        GeometryError: files of the case lie on different grids.
+    """
+    volumes = read_case(case, channels=channels)
+    require_volume(volumes.geometry, case.images[0])
+    if volumes.label is not None and case.label is not None:
+        volumes = replace(volumes, label=_whole(volumes.label, case.label, np.int32))
+    if case.types is None:
+        return volumes, None
+    kinds = read_case(Case(id=case.id, images=case.images, label=case.types), channels=channels).label
+    return volumes, None if kinds is None else _whole(kinds, case.types, np.uint8)
+
+
+def read_volume_instances(path: Path, types: Path | None = None) -> tuple[np.ndarray, np.ndarray | None, Geometry]:
+    """Return instances ``(I, J, K)`` int32, types uint8 if there are any, and the grid of a volume's maps alone.
+
+    Raises:
+        DatasetError: a map holds no numbers of nuclei or types, or is no volume.
+        VolumeError: a file is damaged.
+        GeometryError: the maps lie on different grids.
+    """
+    held = read_case(Case(id=path.name, images=(path,), label=types), channels=1)
+    require_volume(held.geometry, path)
+    # Not the floats that images become: numbers above 2**24 would be rounded.
+    instances = _whole(read_volume(path).array[0], path, np.int32)
+    kinds = None if held.label is None or types is None else _whole(held.label, types, np.uint8)
+    return instances, kinds, held.geometry
+
+
+def require_volume(geometry: Geometry, path: Path) -> None:
+    """Refuse a picture in a volume's place.
+
+    Raises:
+        DatasetError: it has one pixel along an axis.
+    """
+    if min(geometry.shape) < 2:
+        raise DatasetError(
+            f"{path} is no volume",
+            expected="more than one voxel along each axis",
+            found="×".join(map(str, geometry.shape)),
+            fix='take it away; a dataset of pictures has "dim": 2 and "mpp"',
+            check="UNSUPPORTED_DIMS",
+        )
 
 
 def _read(path: Path, names: tuple[str, ...] = _INSTANCES) -> tuple[np.ndarray, np.ndarray | None]:

@@ -14,16 +14,19 @@ from medarch.core.files import atomic_path
 
 GROUP_ROWS = 65536
 """Rows of a Parquet row group, whatever the pieces are that rows come in."""
-_DECIMALS = 4
+DECIMALS = 4
 
 
-def write_tables(csv_path: Path, parquet_path: Path | None, pieces: Iterable[dict[str, np.ndarray]]) -> None:
+def write_tables(
+    csv_path: Path, parquet_path: Path | None, pieces: Iterable[dict[str, np.ndarray]], *, decimals: int = DECIMALS
+) -> None:
     """Write pieces of columns one after another into both files, each whole or not at all.
 
     Args:
-        csv_path: numbers with four decimals.
+        csv_path: numbers with so many decimals.
         parquet_path: full precision; None where pyarrow is not installed.
         pieces: columns of equal length; at least one piece, which may be of no rows.
+        decimals: of fractions in the CSV.
     """
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(_text(csv_path))
@@ -31,7 +34,7 @@ def write_tables(csv_path: Path, parquet_path: Path | None, pieces: Iterable[dic
         for number, columns in enumerate(pieces):
             if number == 0:
                 csv.writer(stream, lineterminator="\n").writerow(columns)
-            _write_lines(stream, columns)
+            _write_lines(stream, columns, decimals)
             if parquet is not None:
                 parquet.add(columns)
 
@@ -42,11 +45,11 @@ def _text(path: Path) -> Iterator[io.TextIOBase]:
         yield stream
 
 
-def _write_lines(stream: io.TextIOBase, columns: dict[str, np.ndarray]) -> None:
+def _write_lines(stream: io.TextIOBase, columns: dict[str, np.ndarray], decimals: int) -> None:
     texts = []
     for values in columns.values():
         if values.dtype.kind == "f":
-            texts.append([f"{value:.{_DECIMALS}f}" for value in values.tolist()])
+            texts.append([f"{value:.{decimals}f}" for value in values.tolist()])
         elif values.dtype.kind == "O":
             quoted = {value: _quoted(value) for value in set(values.tolist())}
             texts.append([quoted[value] for value in values.tolist()])

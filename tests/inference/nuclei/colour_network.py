@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medarch.core.nuclei_settings import NucleiSettings
+from medarch.core.plan import NetworkPlan
 from medarch.core.separation import Separation
 from medarch.inference.nuclei.nuclei_model import NucleiModel
 from medarch.inference.nuclei.tile_network import TileNetwork
@@ -50,8 +52,8 @@ SEPARATION = Separation(slope_threshold=-0.1, nucleus_pixels=20)
 def tile_network(*, window: int = 256, batch: int = 1, types: int = 3, mpp: float = 0.5) -> TileNetwork:
     return TileNetwork(
         (ColourNetwork(types),),
-        window=window,
-        margin=MARGIN,
+        window=(window, window),
+        margin=(MARGIN, MARGIN),
         types=types,
         mpp=mpp,
         device=torch.device("cpu"),
@@ -70,4 +72,6 @@ def nuclei_model(*, types: int = 3, mpp: float = 0.5, pause_s: float = 0.0, **se
 
         network = replace(network, networks=(slow,))
     names = tuple(f"kind {number}" for number in range(1, types))
-    return NucleiModel(Path("colour"), "c0" * 32, network, SEPARATION, names)
+    plan = NetworkPlan(architecture="hovernet", dim=2, in_channels=3, heads=max(types, 1))
+    told = NucleiSettings(network=plan, window_pixels=network.window[0], mpp=mpp, types=names, separation=SEPARATION)
+    return NucleiModel(Path("colour"), "c0" * 32, network, told)

@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 def test_a_saved_model_gives_the_maps_of_its_network(folder):
     model = load_nuclei_model(folder)
     assert (model.names, model.separation.nucleus_pixels) == (("tumour", "immune"), 30)
-    assert (model.network.window, model.network.margin, model.network.side) == (256, 46, 164)
+    assert (model.network.window, model.network.margin, model.network.side) == ((256, 256), (46, 46), 164)
     network = build_network(NucleiSettings.load(folder / SETTINGS).network).eval()
     from safetensors.torch import load_file
 

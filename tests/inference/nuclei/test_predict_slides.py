@@ -70,7 +70,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(crop, reference, tmp_path):
 
 
 def test_what_was_computed_is_kept_until_the_ledger_has_it(crop, reference, tmp_path, monkeypatch):
-    from medarch.inference.nuclei.predict_slides import Ledger
+    from medarch.inference.ledger import Ledger
 
     def killed(self, row):
         raise KeyboardInterrupt
