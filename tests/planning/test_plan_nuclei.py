@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
+from volume_of_nuclei import nuclei_volume
 
 from medarch.core.errors import DatasetError, PlanError
+from medarch.core.geometry import Geometry
 from medarch.core.plan import Device
 from medarch.io.read_dataset import read_dataset
+from medarch.io.write_volume import write_volume
 from medarch.planning.extract_fingerprint import extract_fingerprint
 from medarch.planning.plan_nuclei import plan_nuclei
 from medarch.planning.search_configuration import Budget
@@ -119,3 +123,51 @@ def test_images_without_nuclei_and_unreadable_ones_are_told(tmp_path):
         Image.fromarray(np.zeros((260, 300), np.uint16)).save(tmp_path / "d" / "labels" / f"t{number}.png")
     with pytest.raises(DatasetError, match="has a nucleus"):
         extract_fingerprint(dataset, workers=0)
+
+
+def write_volumes(folder, *, spacing_um, shape, radii_um=(6.0, 10.0), cases=2):
+    """Files whose axes i, j, k are the array's in reverse."""
+    for number in range(cases):
+        labels, image = nuclei_volume(number, shape=shape, spacing_um=spacing_um, count=40, radii_um=radii_um)
+        grid = Geometry.from_array(shape[::-1], np.diag([*(1e-3 * um for um in spacing_um[::-1]), 1.0]))
+        write_volume(folder / "images" / f"v{number}.nii.gz", image.transpose(2, 1, 0), grid)
+        write_volume(folder / "labels" / f"v{number}.nii.gz", labels.transpose(2, 1, 0), grid)
+    (folder / "dataset.json").write_text('{"task": "nuclei", "dim": 3, "channel_names": {"0": "DAPI"}}')
+    return read_dataset(folder)
+
+
+def test_the_fingerprint_measures_nuclei_of_volumes_along_each_axis(tmp_path):
+    spacing, shape = (2.0, 0.5, 1.0), (20, 100, 60)
+    for name in ("images", "labels"):
+        (tmp_path / "d" / name).mkdir(parents=True)
+    dataset = write_volumes(tmp_path / "d", spacing_um=spacing, shape=shape, radii_um=(7.99, 8.0), cases=1)
+    found = extract_fingerprint(dataset, workers=0).nuclei
+    labels, _ = nuclei_volume(0, shape=shape, spacing_um=spacing, count=40, radii_um=(7.99, 8.0))
+    count = len(np.unique(labels)) - 1
+    assert (found.nuclei, found.mpp, found.per_mm2) == (count, None, None)
+    assert found.per_mm3 == pytest.approx(count / (np.prod(shape) * np.prod(spacing) * 1e-9))
+    for measured, length, axis in zip(found.extents_mm, spacing[::-1], (2, 1, 0), strict=True):
+        boxes = [box[axis] for box in ndimage.find_objects(labels) if box is not None]
+        sides = [(box.stop - box.start) * length * 1e-3 for box in boxes]
+        assert measured[1] == pytest.approx(np.median(sides), rel=1e-5)
+    assert found.diameter_mm[2] <= 16.5e-3  # spheres of 8 µm, some cut
+    assert found.touching_share > 0.2
+
+
+def test_the_plan_of_volumes_follows_each_axis_the_time_and_the_memory(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / "d" / name).mkdir(parents=True)
+    # Nuclei of 8 planes, but 40 pixels across in the plane.
+    dataset = write_volumes(tmp_path / "d", spacing_um=(2.0, 0.4, 0.4), shape=(20, 110, 120))
+    fingerprint = extract_fingerprint(dataset, workers=0)
+    plan = plan_nuclei(fingerprint, dataset, budget=budget(memory=64 * GIB, time_s=3600), measure=quick)
+    chosen = plan.configuration()
+    assert (plan.mpp, plan.channels, chosen.network.dim, chosen.network.in_channels) == (None, ("DAPI",), 3, 1)
+    np.testing.assert_allclose(chosen.preprocessing.spacing_mm, (0.002, 0.0008, 0.0008), rtol=1e-5)
+    np.testing.assert_allclose(chosen.separation.spacing, (2.5, 1, 1), rtol=1e-4)
+    assert chosen.network.strides == ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2))
+    assert all(side % step == 0 for side, step in zip(chosen.patch_voxels, (4, 8, 8), strict=True))
+    assert chosen.patch_voxels[0] <= 20
+    assert chosen.training.time_budget_s == 3600
+    with pytest.raises(PlanError, match="--memory"):
+        plan_nuclei(fingerprint, dataset, budget=budget(memory=GIB // 8), measure=quick)

@@ -17,7 +17,7 @@ SLOPES = (-0.16, -0.12, -0.08, -0.06, -0.04, -0.02, 0.0)
 KERNELS = (3, 5, 7)
 MARKERS = (4, 8, 16, 24)
 NUCLEI = (10, 20, 40)
-VOLUME_SLOPES = (-0.08, -0.04, 0.0, 0.02, 0.04)
+VOLUME_SLOPES = (-0.04, 0.0, 0.02, 0.04, 0.06)
 """In 3D nuclei meet in faces, through which cores join more easily, so borders are sought more eagerly."""
 SHARES = (0.5, 1.0, 2.0, 4.0)
 """In 3D the least sizes are these shares of those to start from: volumes of nuclei differ far more than areas."""
