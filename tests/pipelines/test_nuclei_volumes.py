@@ -221,5 +221,5 @@ def test_three_minutes_of_training_find_nuclei_in_volumes_never_seen(tmp_path):
     result = api.train(tmp_path / "ws" / "cells" / "auto", fold=0, device="cpu")
     api.predict(result.model, data, tmp_path / "found", device="cpu")
     evaluation = api.evaluate(tmp_path / "found", data)
-    assert evaluation.mean() >= 0.7  # measured: 0.81
-    assert evaluation.detection_f >= 0.85  # measured: 0.94
+    assert evaluation.mean() >= 0.7  # measured: 0.86, with other constants 0.81
+    assert evaluation.detection_f >= 0.85  # measured: 0.97, with other constants 0.94
