@@ -19,6 +19,7 @@ from medarch.core.pairing import Pairing
 from medarch.core.plan import Configuration, Plan
 
 if TYPE_CHECKING:
+    from medarch.core.landmarks import Landmarks
     from medarch.core.load_evaluation import AnyEvaluation
     from medarch.preprocessing.case_store import CaseStore
     from medarch.preprocessing.prepare_previous_labels import FinishedLabelMap
@@ -109,7 +110,16 @@ def train(
     used = home.plan.model_copy(update={"configurations": {chosen.name: chosen}, "default": chosen.name})
     maps = previous_stage_maps(home, chosen, fold)
     previous = _prepare_previous(home, chosen, maps, store, workers) if maps else None
-    run = Fold(folder, split.train, split.val, previous, _targets(home), pretrained, _pairs(home, split))
+    run = Fold(
+        folder,
+        split.train,
+        split.val,
+        previous,
+        _targets(home),
+        pretrained,
+        _pairs(home, split),
+        _landmarks(home, chosen, split),
+    )
     expected = _expected_bytes(used, kind)
     train_fold(used, chosen, fold=run, store=store, device=kind, resume=not restart, expected_bytes=expected)
     from medarch.reporting.draw_curves import draw_curves
@@ -157,6 +167,21 @@ def _pairs(home: PlanFolder, split: Split) -> dict[str, Pairing]:
     if home.plan.task != "registration":
         return {}
     return {"train": Pairing(home.dataset, split.train), "val": Pairing(home.dataset, split.val)}
+
+
+def _landmarks(home: PlanFolder, chosen: Configuration, split: Split) -> dict[str, Landmarks]:
+    """Of a registration that learns from them."""
+    from medarch.io.read_geometry import read_geometry
+    from medarch.io.transforms.read_landmarks import read_landmarks
+
+    if chosen.registration is None or not chosen.registration.landmark_weight:
+        return {}
+    cases = [home.dataset.case(case) for case in {*split.train, *split.val, home.dataset.atlas} if case is not None]
+    return {
+        case.id: read_landmarks(case.landmarks, grid=read_geometry(case.images[0])[0])
+        for case in cases
+        if case.landmarks is not None
+    }
 
 
 def _prepare_previous(

@@ -172,6 +172,8 @@ class RegistrationPlan(Record):
     """Of the labels' Dice, for pairs that have labels."""
     label_stride: int = 1
     """Labels are compared at so many times the spacing."""
+    landmark_weight: float = 0.0
+    """Of the landmarks' mean distance in mm, for pairs that have landmarks of the same names."""
 
 
 class Estimate(Record):

@@ -53,6 +53,10 @@ class Task(ABC):
     def loss(self, outputs: Outputs, target: Tensor) -> Tensor:
         """Scalar loss of a network's training output."""
 
+    def landmark_loss(self, outputs: Outputs, landmarks: Tensor) -> Tensor:
+        """What is added to the loss of a batch whose pairs have landmarks, ``(B, 2, N, D)``; of paired tasks."""
+        raise ValueError(f"a {self.name} has no landmarks")
+
     @abstractmethod
     def tally(self, outputs: Outputs, target: Tensor) -> Tensor:
         """Counts that can be added over batches and from which :meth:`score` is made."""

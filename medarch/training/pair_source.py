@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from medarch.core.dataset import Pair
 from medarch.core.errors import PreprocessingError
+from medarch.core.landmarks import Landmarks
 from medarch.core.pairing import Pairing
 from medarch.core.plan import AugmentationPlan, Configuration, RegistrationPlan
+from medarch.core.prepared import PreparedCase
 from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.network_matrix import network_matrix
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.sampling_theta import sampling_theta
 from medarch.training.patch_source import VALIDATION_STREAM, RawBatch
@@ -41,10 +46,18 @@ class PairSource(Dataset[RawBatch]):
         configuration: of the plan.
         labelled: whether batches carry label maps.
         augment: for training.
+        landmarks: of cases that have some; those of one name are one place.
     """
 
     def __init__(
-        self, store: CaseStore, pairing: Pairing, *, configuration: Configuration, labelled: bool, augment: bool
+        self,
+        store: CaseStore,
+        pairing: Pairing,
+        *,
+        configuration: Configuration,
+        labelled: bool,
+        augment: bool,
+        landmarks: Mapping[str, Landmarks] | None = None,
     ) -> None:
         self.store = store
         self.pairing = pairing
@@ -52,6 +65,7 @@ class PairSource(Dataset[RawBatch]):
         self.settings = configuration.registration or RegistrationPlan()
         self.labelled = labelled
         self.augment = augment
+        self.landmarks = landmarks or {}
         dim = configuration.network.dim
         self.size = (1,) * (3 - dim) + tuple(configuration.patch_voxels)
         self.flat = dim == 2 or configuration.training.augmentation.dummy_2d
@@ -71,17 +85,19 @@ class PairSource(Dataset[RawBatch]):
         else:
             pairs = self.chosen[number * rows : (number + 1) * rows]
             generators = [np.random.default_rng((0, VALIDATION_STREAM))] * len(pairs)
-        images, labels, ways = [], [], []
+        images, labels, ways, points = [], [], [], []
         for pair, rng in zip(pairs, generators, strict=True):
             records = self.store.record(pair.fixed), self.store.record(pair.moving)
             grid = PairGrid.of(*records, size=configuration.patch_voxels, alignment=self.settings.alignment)
             moves = self._draw(rng)
-            for case, place, move in zip((pair.fixed, pair.moving), (grid.fixed, grid.moving), moves, strict=True):
+            places = [place @ move for place, move in zip((grid.fixed, grid.moving), moves, strict=True)]
+            points.append(self._points(pair, records, places))
+            for case, place in zip((pair.fixed, pair.moving), places, strict=True):
                 image = self.store.read_image(case)
                 images.append(image - image.min(axis=(1, 2, 3), keepdims=True))
                 labels.append(self._label(case, image.shape[1:]) if self.labelled else None)
-                ways.append(place @ move)
-        return self._pack(images, labels, ways)
+                ways.append(place)
+        return replace(self._pack(images, labels, ways), landmarks=_stacked(points))
 
     def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """``(4, 4)`` each: voxel of the input → voxel of the input, for the fixed and for the moving image."""
@@ -125,6 +141,18 @@ class PairSource(Dataset[RawBatch]):
         except PreprocessingError:  # this case has none
             return np.full(shape, OUTSIDE, dtype=np.int16)
 
+    def _points(self, pair: Pair, records: tuple[PreparedCase, PreparedCase], ways: Sequence[np.ndarray]) -> np.ndarray:
+        """``(2, N, D)`` voxels of the input: the landmarks that both images have, where augmentation puts them."""
+        known = [self.landmarks.get(case) for case in (pair.fixed, pair.moving)]
+        names = [name for name in known[0].names if name in known[1].names] if known[0] and known[1] else []
+        found = np.empty((2, len(names), self.configuration.network.dim))
+        for row, (each, record, way) in enumerate(zip(known, records, ways, strict=True)):
+            if each is not None and names:
+                places = each.array[[each.names.index(name) for name in names]]
+                to_input = np.linalg.inv(network_matrix(record) @ way)
+                found[row] = (places @ to_input[:3, :3].T + to_input[:3, 3])[:, 3 - found.shape[2] :]
+        return found
+
     def _pack(self, images: list[np.ndarray], labels: list[np.ndarray | None], ways: list[np.ndarray]) -> RawBatch:
         """Stack images of different sizes into one tensor, filled up at their far ends."""
         sides = np.max([image.shape[1:] for image in images], axis=0).tolist()
@@ -149,6 +177,15 @@ class PairSource(Dataset[RawBatch]):
             theta=torch.from_numpy(np.stack(thetas)).float(),
             paired=True,
         )
+
+
+def _stacked(points: list[np.ndarray]) -> torch.Tensor | None:
+    """``(B, 2, N, D)``, filled up with NaN; None without points."""
+    most = max(each.shape[1] for each in points)
+    if not most:
+        return None
+    filled = [np.pad(each, ((0, 0), (0, most - each.shape[1]), (0, 0)), constant_values=np.nan) for each in points]
+    return torch.from_numpy(np.stack(filled)).float()
 
 
 def _limits(augmentation: AugmentationPlan) -> np.ndarray:

@@ -47,6 +47,9 @@ class RawBatch:
     """``(B, ...)``, of tasks whose target belongs to the case as a whole."""
     paired: bool = False
     """Whether rows of what is moved are, in turn, the fixed and the moving image of a pair."""
+    landmarks: Tensor | None = None
+    """``(B, 2, N, D)`` in voxels of the finished images, of the fixed and of the moving one, NaN where a pair has fewer
+    than N; None where no pair has any."""
 
 
 class PatchSource(Dataset[RawBatch]):

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from medarch.core.errors import OutOfMemoryError, TrainingError
 from medarch.core.files import atomic_path, remove_leftovers, write_text
 from medarch.core.folder_lock import folder_lock
+from medarch.core.landmarks import Landmarks
 from medarch.core.memory_record import MemoryRecord
 from medarch.core.pairing import Pairing
 from medarch.core.parallel import cpu_count
@@ -80,6 +81,8 @@ class Fold:
     """Weights to start from: a file, or a model folder."""
     pairs: Mapping[str, Pairing] = field(default_factory=dict)
     """Of a registration: which pairs to train and to validate on, under ``train`` and ``val``."""
+    landmarks: Mapping[str, Landmarks] = field(default_factory=dict)
+    """Of a registration that learns from them: the landmarks of cases that have some."""
 
 
 def train_fold(
@@ -214,7 +217,14 @@ def _source(
     if task.paired:
         labelled = bool(task.plan.labels.foreground_values)
         pairing = fold.pairs["train" if augment else "val"]
-        return PairSource(store, pairing, configuration=configuration, labelled=labelled, augment=augment)
+        return PairSource(
+            store,
+            pairing,
+            configuration=configuration,
+            labelled=labelled,
+            augment=augment,
+            landmarks=fold.landmarks,
+        )
     if task.per_case:
         return CaseSource(store, cases, targets=fold.targets, configuration=configuration, augment=augment)
     return PatchSource(store, cases, task=task, configuration=configuration, augment=augment, previous=fold.previous)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from lightning.pytorch import LightningModule
@@ -20,7 +20,7 @@ from medarch.networks.levers.checkpoint_blocks import checkpoint_blocks
 from medarch.networks.levers.offload_activations import offload_activations
 from medarch.networks.weights.fit_weights import fit_weights
 from medarch.networks.weights.parameter_groups import frozen_modules
-from medarch.tasks.task import Task
+from medarch.tasks.task import Outputs, Task
 from medarch.training.case_source import CaseSource
 from medarch.training.finish_batch import finish_batch
 from medarch.training.nuclei.nuclei_source import NucleiSource
@@ -30,6 +30,8 @@ from medarch.training.schedule import Schedule
 from medarch.training.weight_average import WeightAverage
 
 SCORE_SMOOTHING = 0.9
+Batch: TypeAlias = tuple[Tensor, Tensor, Tensor | None]
+"""Images, labels, and landmarks of pairs that have them."""
 log = logging.getLogger(__name__)
 
 
@@ -96,23 +98,26 @@ class TrainingModule(LightningModule):
             collate_fn=_as_is,
         )
 
-    def transfer_batch_to_device(
-        self, batch: RawBatch, device: torch.device, dataloader_idx: int
-    ) -> tuple[Tensor, Tensor]:
+    def transfer_batch_to_device(self, batch: RawBatch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move and augment."""
         configuration = self.task.configuration
         values = self.task.plan.labels.foreground_values if configuration.previous_stage else ()
-        return finish_batch(batch, configuration, device, previous_values=values)
+        image, label = finish_batch(batch, configuration, device, previous_values=values)
+        return image, label, None if batch.landmarks is None else batch.landmarks.to(device)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One forward pass and its loss."""
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = group["lr_scale"] * self.schedule.learning_rate(self.global_step)
-        image, label = batch
+        image, label, landmarks = batch
         with offload_activations() if self.plan.offload_activations else nullcontext():
-            loss = self.task.loss(self.network(image), self.task.target(label, image))
+            loss = self._loss(self.network(image), self.task.target(label, image), landmarks)
         self.losses.append(loss.detach())
         return loss
+
+    def _loss(self, outputs: Outputs, target: Tensor, landmarks: Tensor | None) -> Tensor:
+        loss = self.task.loss(outputs, target)
+        return loss if landmarks is None else loss + self.task.landmark_loss(outputs, landmarks)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Follow the weights, and end the run when its time is used up."""
@@ -128,11 +133,11 @@ class TrainingModule(LightningModule):
         if self.average is not None:
             self.average._swap()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count hits and misses on validation patches."""
-        image, label = batch
+        image, label, landmarks = batch
         outputs, target = self.network(image), self.task.target(label, image)
-        self.validation_losses.append(self.task.loss(outputs, target))
+        self.validation_losses.append(self._loss(outputs, target, landmarks))
         tally = self.task.tally(outputs, target)
         self.tally = tally if self.tally is None else self.tally + tally
 

@@ -8,6 +8,7 @@ from small_plan import small_plan
 from medarch.core.dataset import Case, Dataset, Pair
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
+from medarch.core.landmarks import Landmarks
 from medarch.core.pairing import Pairing
 from medarch.core.plan import AugmentationPlan, RegistrationPlan
 from medarch.preprocessing.case_store import CaseStore
@@ -17,6 +18,8 @@ from medarch.training.pair_source import PairSource
 
 CASES = [f"c{number}" for number in range(5)]
 CPU = torch.device("cpu")
+TOP = 0.7
+"""A blob above this share of its peak fits into the small input."""
 
 
 def configuration(*, dim=3, preset="none", alignment="centres", batch=2):
@@ -52,7 +55,7 @@ def stored(request, tmp_path_factory):
     return dim, store
 
 
-def source(stored, *, augment, cases=CASES, pairs=None, **how):
+def source(stored, *, augment, cases=CASES, pairs=None, landmarks=None, **how):
     dim, store = stored
     made = Dataset(
         name="T", task="registration", root="/", layout="nnunet", channels=("MR",), cases=tuple(
@@ -60,8 +63,9 @@ def source(stored, *, augment, cases=CASES, pairs=None, **how):
         ), labels=LabelScheme(labels={"background": 0, "blob": 1}), pairs=pairs,
     )  # fmt: skip
     return PairSource(
-        store, Pairing(made, cases), configuration=configuration(dim=dim, **how), labelled=True, augment=augment
-    )
+        store, Pairing(made, cases), configuration=configuration(dim=dim, **how), labelled=True, augment=augment,
+        landmarks=landmarks,
+    )  # fmt: skip
 
 
 def finished(made, number=0):
@@ -132,6 +136,65 @@ def test_augmentation_moves_labels_with_their_images(stored):
         assert outside.max() < 0.7
         moved += int((image[:, 0] != image[:, 1]).flatten(1).any(1).sum())
     assert moved > 20
+
+
+def blob_centres(dim, *, cases=CASES):
+    """The middle of each blob and, in another order in every case, a point beside it; RAS mm."""
+    found = {}
+    for number, case in enumerate(cases):
+        middle = (8.0 + 10 * number, 8.0, 4.0 if dim == 3 else 0.0)
+        beside = (middle[0] + 2.0, middle[1] - 1.0, middle[2])
+        order = (("middle", "beside"), (middle, beside))
+        names, points = order if number % 2 else (each[::-1] for each in order)
+        found[case] = Landmarks(names=(*names, f"only {case}"), points_mm=(*points, (0.0, 0.0, 0.0)))
+    return found
+
+
+@pytest.mark.parametrize("alignment", ["centres", "world"])
+def test_augmentation_moves_landmarks_with_their_images(stored, alignment):
+    """Each landmark stays on the blob's peak, which is found in the finished images to a fifth of a voxel."""
+    dim, _ = stored
+    made = source(
+        stored, augment=True, preset="nnunet", batch=4, landmarks=blob_centres(dim), alignment=alignment,
+        pairs=tuple(Pair(fixed=f"c{a}", moving=f"c{b}") for a, b in ((0, 0), (1, 1), (2, 2), (0, 2), (3, 1))),
+    )  # fmt: skip
+    compared = 0
+    for number in range(6):
+        batch = made[number]
+        image, _ = finish_batch(batch, made.configuration, CPU)
+        places = torch.stack(torch.meshgrid(*[torch.arange(float(n)) for n in image.shape[2:]], indexing="ij"))
+        for row in range(4):
+            for channel in range(2):
+                seen = image[row, channel]
+                if seen.max() < 1.0 or _on_face(seen):
+                    continue  # the blob lies outside, or is cut
+                weights = (seen - TOP * seen.max()).clamp_min(0)
+                centre = (places * weights).flatten(1).sum(1) / weights.sum()
+                points = batch.landmarks[row, channel]
+                assert (points - centre).norm(dim=1).nan_to_num(9.0).min() < 0.2
+                compared += 1
+    assert compared > 20
+
+
+def _on_face(image):
+    """Whether the blob reaches a face of the image."""
+    bright = image > TOP * image.max()
+    return any(bool(bright.select(axis, end).any()) for axis in range(image.dim()) for end in (0, -1))
+
+
+def test_landmarks_of_one_name_are_one_place_and_pairs_without_any_carry_none(stored):
+    dim, _ = stored
+    pairs = (Pair(fixed="c0", moving="c1"), Pair(fixed="c1", moving="c4"))
+    landmarks = blob_centres(dim, cases=CASES[:2])
+    both = source(stored, augment=False, batch=2, pairs=pairs, landmarks=landmarks)[0].landmarks
+    assert both.shape == (2, 2, 2, dim)
+    assert both[1].isnan().all()
+    fixed, moving = both[0]
+    # The blobs lie alike about the centres but for half the difference in length, cut to whole voxels.
+    assert torch.allclose(fixed - moving, (fixed - moving)[:1].expand_as(fixed), atol=1e-4)
+    assert (fixed[0] - fixed[1]).norm() == pytest.approx(5**0.5, abs=1e-4)
+    assert source(stored, augment=False, batch=2, pairs=pairs[1:], landmarks=landmarks)[0].landmarks is None
+    assert source(stored, augment=False, batch=2, pairs=pairs)[0].landmarks is None
 
 
 def test_light_augmentation_mirrors_both_images_alike(stored):

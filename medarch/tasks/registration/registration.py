@@ -19,6 +19,7 @@ from medarch.tasks.registration.inverse_consistency import inverse_consistency
 from medarch.tasks.registration.jacobian_penalty import jacobian_penalty
 from medarch.tasks.registration.label_dice import label_dice
 from medarch.tasks.registration.label_shares import label_shares
+from medarch.tasks.registration.landmark_distance import landmark_distance
 from medarch.tasks.registration.local_ncc import local_ncc
 from medarch.tasks.registration.mind import mind
 from medarch.tasks.registration.mse import mse
@@ -91,6 +92,27 @@ class Registration(Task):
         if settings.label_weight and self.values:
             loss = loss + settings.label_weight * self._label_loss(pair, found)
         return loss
+
+    def landmark_loss(self, outputs: Outputs, landmarks: Tensor) -> Tensor:
+        """The weighted mean distance in mm over the pairs that have landmarks.
+
+        Args:
+            outputs: of the network.
+            landmarks: ``(B, 2, N, D)`` in voxels of the batch's grid, of the fixed and of the moving image; NaN where
+                a pair has fewer than N.
+        """
+        found = _Found.of(outputs)
+        ways = [(found.displacement, landmarks)]
+        if found.inverse is not None and self.settings.bidirectional:
+            ways.append((found.inverse, landmarks.flip(1)))
+        losses = []
+        for displacement, places in ways:
+            for row, (fixed, moving) in enumerate(places):
+                known = (fixed + moving).isfinite().all(1)
+                if known.any():
+                    field = displacement[row : row + 1]
+                    losses.append(landmark_distance(field, fixed[known], moving[known], spacing_mm=self.spacing_mm))
+        return self.settings.landmark_weight * torch.stack(losses).mean()
 
     def _similarity(self, fixed: Tensor, moving: Tensor) -> Tensor:
         kind = self.settings.similarity

@@ -91,6 +91,28 @@ def test_pairs_without_labels_are_judged_by_their_images_and_do_not_dilute_the_o
     )
 
 
+def test_landmarks_cost_their_distance_in_mm_and_what_is_unknown_costs_nothing():
+    plan = small_plan(
+        task="registration",
+        registration=RegistrationPlan(landmark_weight=0.5, bidirectional=True),
+        spacing_mm=(3.0, 1.0, 2.0),
+    )
+    made = create_task(plan, plan.configuration())
+    nan = float("nan")
+    fixed = torch.tensor([[[4.0, 8, 8], [2, 3, 4]], [[1, 1, 1], [nan, nan, nan]]])
+    moving = fixed + torch.tensor([0.0, 0, 2])
+    landmarks = torch.stack([fixed, moving], 1)
+    for shift, expected in ((2.0, 0.0), (0.0, 4.0), (3.0, 2.0)):
+        field = constant_field(shift)
+        field.requires_grad_()
+        loss = made.landmark_loss(field, landmarks)
+        assert loss.item() == pytest.approx(0.5 * expected, abs=1e-5)
+        loss.backward()
+        assert field.grad.isfinite().all()
+    both = RegistrationOutput(constant_field(2.0), constant_field(0.0), constant_field(0.0))
+    assert made.landmark_loss(both, landmarks).item() == pytest.approx(0.5 * (0 + 4) / 2, abs=1e-5)
+
+
 def test_labels_at_half_the_resolution_are_moved_by_half_the_voxels():
     image, label = moved_pair()
     label[:, :, 2:6, 3:9] = 0
