@@ -207,7 +207,18 @@ class _Planner(Planner):
             smoothness_weight=SMOOTHNESS,
             label_weight=LABEL_WEIGHT if labelled else 0.0,
             label_stride=2 if labels > MANY_LABELS else 1,
+            landmark_weight=self._landmark_weight() if self.marked > 1 else 0.0,
         )
+
+    @property
+    def marked(self) -> int:
+        """Cases with landmarks."""
+        return sum(case.landmarks is not None for case in self.dataset.cases)
+
+    def _landmark_weight(self) -> float:
+        """What a mm costs if landmarks as far apart as a field has to reach cost 1, as images without likeness do."""
+        finest_mm = min(side for case in self.fingerprint.cases for side in case.spacing_mm)
+        return float(f"{1 / max(self.range_mm, finest_mm):.2g}")
 
     def _search(self, plan: Plan, grid: TargetGrid) -> tuple[Configuration, MemoryPrediction, float]:
         """Give up width, then resolution, until memory and budget suffice; return seconds a step, too."""
@@ -273,6 +284,13 @@ class _Planner(Planner):
             else "not every case has a label map"
         )
         self.say("label_weight", f"{settings.label_weight:g}", labelled)
+        marked = (
+            f"{self.marked} cases have landmarks; {self.range_mm:.3g} mm, as far as the field has to reach, cost "
+            "as much as images without any likeness"
+            if settings.landmark_weight
+            else "no two cases have landmarks"
+        )
+        self.say("landmark_weight", f"{settings.landmark_weight:g} a mm", marked)
 
     def _schedule(self, chosen: Configuration, seconds: float) -> Configuration:
         validated = min(VALIDATED, len(Pairing(self.dataset, make_splits(self.dataset)[0].val)))

@@ -164,6 +164,10 @@ def test_slices_without_labels_are_trained_on_listed_pairs_and_judged_by_the_fie
     (folder / "dataset.json").write_text(json.dumps({"task": "registration", "channel_names": {"0": "MR"}}))
     pairs = [f"s{2 * number},s{2 * number + 1}" for number in range(4)]
     (folder / "pairs.csv").write_text("\n".join(["fixed,moving", *pairs]) + "\n")
+    (folder / "landmarksTr").mkdir()
+    for number in range(8):
+        points = f"a,20,{15 + number % 2},0\nb,14,20,0\n"
+        (folder / f"landmarksTr/s{number}.csv").write_text("# CoordinateSystem = RAS\nlabel,x,y,z\n" + points)
     changes = tmp_path / "changes.yaml"
     changes.write_text("training: {epochs: 2, iterations_per_epoch: 3, patience_epochs: null}\n")
     run("check", folder, "-j", 0)
@@ -171,9 +175,11 @@ def test_slices_without_labels_are_trained_on_listed_pairs_and_judged_by_the_fie
     plan = tmp_path / "Slices/auto"
     said = json.loads(run("train", plan, "--device", "cpu", "-j", 0, "--json").splitlines()[-1])
     assert said["validation_dsc"] is None
+    assert json.loads((plan / "plan.json").read_text())["configurations"]["2d"]["registration"]["landmark_weight"] > 0
     found = RegistrationEvaluation.load(plan / "2d/fold_0/validation/evaluation.json")
     assert len(found.pairs) == 1
     assert found.mean("pair", "folding_share") == 0
+    assert found.mean("pair", "tre_before_mm") == pytest.approx(0.5)
     table = tmp_path / "todo.csv"
     table.write_text("fixed,moving\nSlices/imagesTr/s0_0000.nii.gz,Slices/imagesTr/s3_0000.nii.gz\n")
     run("predict", plan, table, tmp_path / "out", "--device", "cpu", "--optimise")

@@ -103,6 +103,15 @@ def test_labels_are_trained_on_where_every_case_has_them_and_many_at_half_the_re
         assert planned(made).configuration().registration.label_weight == 0
 
 
+def test_landmarks_are_trained_on_where_cases_have_them_weighted_by_how_far_the_field_has_to_reach():
+    made = dataset()
+    cases = tuple(case.model_copy(update={"landmarks": "/p.csv"}) for case in made.cases[:5])
+    plan = planned(made.model_copy(update={"cases": (*cases, *made.cases[5:])}))
+    assert plan.configuration().registration.landmark_weight == pytest.approx(1 / 8, abs=0.01)
+    assert "5 cases" in next(reason.because for reason in plan.reasons if reason.decision == "landmark_weight")
+    assert planned().configuration().registration.landmark_weight == 0
+
+
 def test_width_and_then_resolution_are_given_up_for_time_and_memory():
     whole = planned(time_s=None).configuration()
     narrow = planned(time_s=300.0).configuration()
