@@ -10,7 +10,6 @@ from torch import Tensor
 from medarch.core.errors import PlanError
 from medarch.core.plan import NetworkPlan
 from medarch.networks.build_network import build_network, fit_topology
-from medarch.networks.motion.resize_field import resize_field
 from medarch.networks.register.diffeomorphic_output import diffeomorphic_output
 from medarch.networks.register.field_head import FieldHead
 from medarch.networks.register.registration_network import RegistrationNetwork
@@ -56,14 +55,10 @@ class BackboneRegister(RegistrationNetwork):
 
     def register(self, x: Tensor) -> RegistrationOutput:
         """Return the fields; see the class."""
-        size = tuple(x.shape[2:])
         field = self.head(self.backbone(x))
         if not self.diffeomorphic:
             return RegistrationOutput(field, field)
-        coarse = [max(2, length // 2) for length in size]
-        return diffeomorphic_output(
-            resize_field(field, coarse), size, squarings=self.squarings, inverse=self.training and self.bidirectional
-        )
+        return diffeomorphic_output(field, squarings=self.squarings, inverse=self.training and self.bidirectional)
 
 
 def backbone_topology(

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.plan import NetworkPlan
-from medarch.networks.motion.resize_field import resize_field
 from medarch.networks.register.diffeomorphic_output import diffeomorphic_output
 from medarch.networks.register.field_head import FieldHead
 from medarch.networks.register.leaky_convolution import LeakyConvolution
@@ -65,7 +64,6 @@ class VoxelMorph(RegistrationNetwork):
 
     def register(self, x: Tensor) -> RegistrationOutput:
         """Return the fields; see the class."""
-        size = tuple(x.shape[2:])
         maps = [x]
         for encode in self.encoder:
             maps.append(encode(maps[-1]))
@@ -76,10 +74,7 @@ class VoxelMorph(RegistrationNetwork):
         field = self.head(self.last(x))
         if not self.diffeomorphic:
             return RegistrationOutput(field, field)
-        coarse = [max(2, length // 2) for length in size]
-        return diffeomorphic_output(
-            resize_field(field, coarse), size, squarings=self.squarings, inverse=self.training and self.bidirectional
-        )
+        return diffeomorphic_output(field, squarings=self.squarings, inverse=self.training and self.bidirectional)
 
 
 def voxelmorph_topology(plan: NetworkPlan) -> NetworkPlan:
