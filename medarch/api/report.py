@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.environment import environment
 from medarch.api.plan_folder import PlanFolder
 from medarch.api.registered_pair import registered_pair
-from medarch.core.errors import UsageError
+from medarch.api.validate_nuclei import SEPARATION
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import Evaluation
+    from medarch.core.prediction import CasePrediction
+    from medarch.reporting.nuclei.found_nuclei import FoundNuclei
 
 
 def report(
@@ -34,20 +37,16 @@ def report(
     from medarch.core.classification_evaluation import ClassificationEvaluation
     from medarch.core.evaluation import Evaluation
     from medarch.core.load_evaluation import load_evaluation
+    from medarch.core.nuclei_evaluation import NucleiEvaluation
     from medarch.core.prediction import Prediction
     from medarch.core.registration_evaluation import RegistrationEvaluation
+    from medarch.core.separation import Separation
     from medarch.reporting.classification.write_classification_report import write_classification_report
+    from medarch.reporting.nuclei.write_nuclei_report import write_nuclei_report
     from medarch.reporting.registration.write_registration_report import write_registration_report
     from medarch.reporting.write_report import write_report
 
     home = PlanFolder.load(plan_folder)
-    if home.plan.task == "nuclei":
-        raise UsageError(
-            "there is no report of nuclei",
-            expected="a segmentation, classification or registration",
-            found="a plan of nuclei",
-            fix="see evaluation.md in the fold's folder `validation`, and the pictures that `medarch predict` writes",
-        )
     chosen = home.plan.configuration(configuration)
     run = home.fold_folder(chosen.name, fold)
     shown = predictions or run / "validation"
@@ -66,6 +65,19 @@ def report(
             training_log=log,
             evaluation=evaluation if isinstance(evaluation, RegistrationEvaluation) else None,
             pairs=[registered_pair(row, {case.id: case for case in home.dataset.cases}) for row in rows],
+            environment=environment(),
+        )
+    if home.plan.task == "nuclei":
+        return write_nuclei_report(
+            page,
+            plan=home.plan,
+            fingerprint=home.fingerprint(),
+            configuration=chosen.name,
+            training_log=log,
+            evaluation=evaluation if isinstance(evaluation, NucleiEvaluation) else None,
+            calibrated_on_these=predictions is None,
+            images=_found_nuclei(home, shown, rows),
+            separation=Separation.load(calibrated) if (calibrated := run / SEPARATION).exists() else None,
             environment=environment(),
         )
     if home.plan.classes is not None:
@@ -93,6 +105,17 @@ def report(
         predictions={row.case: row.output for row in rows if row.output is not None},
         environment=environment(),
     )
+
+
+def _found_nuclei(home: PlanFolder, shown: Path, rows: Sequence[CasePrediction]) -> dict[str, FoundNuclei]:
+    """What a validation or ``medarch predict`` has written, of images with a reference."""
+    from medarch.inference.nuclei.write_outputs import LABELS
+    from medarch.reporting.nuclei.found_nuclei import FoundNuclei
+
+    cases = {case.id: case for case in (*home.dataset.cases, *home.dataset.test_cases) if case.label is not None}
+    places = {row.case: row.output.parent / LABELS for row in rows if row.output is not None}
+    places = places or {path.stem: path for path in shown.glob("*.npz")}
+    return {name: FoundNuclei(cases[name], path) for name, path in places.items() if name in cases}
 
 
 def _references(home: PlanFolder, evaluation: Evaluation | None) -> dict[str, Path]:

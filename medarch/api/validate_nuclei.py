@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from medarch.evaluation.nuclei.evaluate_nuclei import Compared
     from medarch.preprocessing.nuclei.nuclei_images import NucleiImage
 
+SEPARATION = "separation.json"
+"""In a fold's folder: the constants as calibrated."""
+VALIDATION = "validation"
+"""Folder, in a fold's, of measures and of the nuclei found in each image."""
 SMALLEST_WINDOW = 256
 """Of a finished model: small images are trained on in windows of down to 136, of whose pixels a tenth is output."""
 
@@ -76,18 +80,25 @@ def validate_nuclei(
     )
     settings = settings.model_copy(update={"separation": calibrated})
     save_nuclei_model(model, network, settings)
-    calibrated.save(folder / "separation.json")
+    calibrated.save(folder / SEPARATION)
     evaluation = evaluate_nuclei(
         (
-            _compared(case, images[case], found, settings, unknown=home.plan.labels.ignore_value)
+            _compared(
+                case,
+                images[case],
+                found,
+                settings,
+                unknown=home.plan.labels.ignore_value,
+                output=folder / VALIDATION / f"{case}.npz",
+            )
             for case, found in maps.items()
         ),
         dataset=home.dataset.name,
-        predictions=str(folder / "validation"),
+        predictions=str(folder / VALIDATION),
         names=names,
         radius_mm=settings.detection_radius_mm,
     )
-    write_nuclei_tables(evaluation, folder / "validation")
+    write_nuclei_tables(evaluation, folder / VALIDATION)
     return evaluation
 
 
@@ -115,10 +126,12 @@ def type_names(labels: LabelScheme) -> tuple[str, ...]:
 
 
 def _compared(
-    case: str, image: NucleiImage, maps: np.ndarray, settings: NucleiSettings, *, unknown: int | None
+    case: str, image: NucleiImage, maps: np.ndarray, settings: NucleiSettings, *, unknown: int | None, output: Path
 ) -> Compared:
+    """Find nuclei, write them as ``inst_map`` and ``type_map``, and measure."""
     import numpy as np
 
+    from medarch.core.files import atomic_path
     from medarch.evaluation.nuclei.evaluate_nuclei import Nuclei, compare_nuclei, types_of
     from medarch.evaluation.nuclei.pair_centroids import RADIUS_PIXELS
     from medarch.tasks.nuclei.classify_nuclei import classify_nuclei
@@ -127,10 +140,15 @@ def _compared(
     dim = image.instances.ndim
     nuclei = separate_nuclei(maps[0], maps[1 : 1 + dim], settings.separation)
     truth, found = Nuclei(image.instances), Nuclei(nuclei)
-    if settings.types and image.types is not None:
+    planes = {"inst_map": nuclei}
+    if settings.types:
         kinds, _ = classify_nuclei(nuclei, maps[1 + dim :])
-        found = Nuclei(nuclei, dict(enumerate(kinds.tolist(), start=1)))
-        truth = Nuclei(image.instances, types_of(image.instances, image.types, unknown=unknown))
+        planes["type_map"] = np.concatenate([[0], kinds]).astype(np.uint8)[nuclei]
+        if image.types is not None:
+            found = Nuclei(nuclei, dict(enumerate(kinds.tolist(), start=1)))
+            truth = Nuclei(image.instances, types_of(image.instances, image.types, unknown=unknown))
+    with atomic_path(output) as temporary:
+        np.savez_compressed(temporary, **planes)  # type: ignore[arg-type] # no plane is called allow_pickle
     radius, steps = settings.detection_radius_mm or RADIUS_PIXELS, None
     if settings.preprocessing is not None:
         steps = np.diag([length or 1.0 for length in settings.preprocessing.spacing_mm])

@@ -1,6 +1,8 @@
 """The story of nuclei: a folder of images → plan → train → predict → evaluate, through the verbs."""
 
+import html
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +11,11 @@ from typer.testing import CliRunner
 
 from medarch import api
 from medarch.cli.app import app
-from medarch.core.errors import UsageError
 from medarch.core.fingerprint import Fingerprint
 from medarch.core.load_evaluation import load_evaluation
 from medarch.core.nuclei_settings import NucleiSettings
 from medarch.core.plan import Plan
+from medarch.core.separation import Separation
 
 LABELS = {"background": 0, "round": 1, "long": 2, "ignore": 3}
 
@@ -112,10 +114,30 @@ def test_test_images_are_predicted_and_measured(trained):
     assert "mPQ+" in (output / "evaluation.md").read_text()
 
 
-def test_there_is_no_report_of_nuclei_and_it_says_where_to_look(trained):
-    folder, _, _ = trained
-    with pytest.raises(UsageError, match="evaluation"):
-        api.report(folder / "ws" / "tiles" / "auto")
+def test_the_report_shows_the_validation_or_predictions(trained):
+    folder, plan, result = trained
+    home = folder / "ws" / "tiles" / "auto"
+    answer = CliRunner().invoke(app, ["report", str(home), "--json"])
+    assert answer.exit_code == 0, answer.output
+    page = Path(json.loads(answer.stdout)["report"]).read_text()
+    [summary] = result.evaluation.summaries
+    assert f"{summary.measures['pq'].mean:.3f}" in page
+    for row in result.evaluation.rows:
+        assert page.count(f">{row.case}<") >= 1
+        assert f"{row.case}, reference" in page
+    calibrated = Separation.load(result.folder / "separation.json")
+    assert f"{calibrated.slope_threshold:g}" in page
+    assert all(name in page for name in ("round", "long", "Smallest core", "too good", "F_c"))
+    assert all(html.escape(reason.because) in page for reason in plan.reasons)
+    assert "Not in this report" not in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    output = folder / "of_the_test"
+    api.predict(result.model, folder / "tiles" / "imagesTs", output, mpp=0.25, tissue=False)
+    measured = api.evaluate(output, folder / "tiles")
+    page = api.report(home, predictions=output, target=folder / "test.html").read_text()
+    assert f"{measured.summaries[0].measures['pq'].mean:.3f}" in page
+    assert page.count("<figcaption>found</figcaption>") == 2
+    assert "too good" not in page
 
 
 def test_references_of_other_images_are_told(trained, tmp_path):

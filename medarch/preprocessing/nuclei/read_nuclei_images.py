@@ -12,6 +12,7 @@ from medarch.core.plan import PreprocessingPlan
 from medarch.io.nuclei.read_nuclei import read_nuclei, read_rgb, read_volume_of_nuclei
 from medarch.preprocessing.network_view import network_view
 from medarch.preprocessing.nuclei.nuclei_images import NucleiImage
+from medarch.preprocessing.nuclei.resize_nearest import resize_nearest
 from medarch.preprocessing.prepare_case import prepare_case
 from medarch.preprocessing.resample_labels import resample_labels
 
@@ -43,7 +44,7 @@ def read_nuclei_image(case: Case, *, scale: float = 1.0) -> NucleiImage:
         return NucleiImage(image, instances, types)
     size = tuple(max(1, round(side * scale)) for side in instances.shape)
     return NucleiImage(
-        resize_rgb(image, size), _nearest(instances, size), None if types is None else _nearest(types, size)
+        resize_rgb(image, size), resize_nearest(instances, size), None if types is None else resize_nearest(types, size)
     )
 
 
@@ -88,11 +89,3 @@ def resize_rgb(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     rows, columns = size
     way = Image.Resampling.BOX if rows < image.shape[0] else Image.Resampling.BILINEAR
     return np.asarray(Image.fromarray(image).resize((columns, rows), way))
-
-
-def _nearest(labels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    places = [
-        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
-        for new, old in zip(size, labels.shape, strict=True)
-    ]
-    return np.ascontiguousarray(labels[np.ix_(*places)])
