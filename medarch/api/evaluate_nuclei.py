@@ -123,7 +123,7 @@ def _compare(row: CasePrediction, case: Case, settings: NucleiSettings, *, unkno
 def _found(folder: Path, names: tuple[str, ...], *, volume: bool) -> Nuclei:
     """Label image and types as ``medarch predict`` writes them."""
     from medarch.evaluation.nuclei.evaluate_nuclei import Nuclei
-    from medarch.inference.nuclei.write_outputs import CSV
+    from medarch.io.nuclei.output_names import CSV
 
     instances = _volume_labels(folder) if volume else _slide_labels(folder)
     if not names:
@@ -138,7 +138,7 @@ def _found(folder: Path, names: tuple[str, ...], *, volume: bool) -> Nuclei:
 def _slide_labels(folder: Path) -> np.ndarray:
     import tifffile
 
-    from medarch.inference.nuclei.write_outputs import LABELS
+    from medarch.io.nuclei.output_names import LABELS
 
     labels: np.ndarray = tifffile.imread(folder / LABELS)
     return labels

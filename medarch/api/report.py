@@ -76,7 +76,7 @@ def report(
             training_log=log,
             evaluation=evaluation if isinstance(evaluation, NucleiEvaluation) else None,
             calibrated_on_these=predictions is None,
-            images=_found_nuclei(home, shown, rows),
+            images=_found_nuclei(home, shown, rows) if chosen.network.dim == 2 else {},
             separation=Separation.load(calibrated) if (calibrated := run / SEPARATION).exists() else None,
             environment=environment(),
         )
@@ -109,7 +109,7 @@ def report(
 
 def _found_nuclei(home: PlanFolder, shown: Path, rows: Sequence[CasePrediction]) -> dict[str, FoundNuclei]:
     """What a validation or ``medarch predict`` has written, of images with a reference."""
-    from medarch.inference.nuclei.write_outputs import LABELS
+    from medarch.io.nuclei.output_names import LABELS
     from medarch.reporting.nuclei.found_nuclei import FoundNuclei
 
     cases = {case.id: case for case in (*home.dataset.cases, *home.dataset.test_cases) if case.label is not None}

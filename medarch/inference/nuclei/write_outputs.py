@@ -17,6 +17,7 @@ from medarch.io.nuclei.nuclei_columns import nuclei_columns
 from medarch.io.nuclei.nuclei_part import NucleiPart
 from medarch.io.nuclei.nuclei_scale import NucleiScale
 from medarch.io.nuclei.numbered_parts import NumberedPart, loaded_rows, number_parts
+from medarch.io.nuclei.output_names import CSV, GEOJSON, LABELS, PARQUET
 from medarch.io.nuclei.slide_summary import SlideSummary
 from medarch.io.nuclei.write_geojson import write_geojson
 from medarch.io.nuclei.write_label_image import write_label_image
@@ -25,7 +26,6 @@ from medarch.preprocessing.slides.overview import overview
 from medarch.preprocessing.slides.slide_view import SlideView
 from medarch.preprocessing.slides.tissue_mask import TissueMask
 
-GEOJSON, CSV, PARQUET, LABELS = "nuclei.geojson", "nuclei.csv", "nuclei.parquet", "labels.ome.tif"
 OVERLAY, DETAIL, SUMMARY = "overlay.png", "detail.png", "summary.json"
 OVERLAY_PIXELS = 2000
 """Longest side of the picture of the whole slide."""

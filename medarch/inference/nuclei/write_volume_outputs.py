@@ -10,8 +10,9 @@ import numpy as np
 
 from medarch.core.dataset import Case
 from medarch.core.geometry import Geometry
-from medarch.inference.nuclei.write_outputs import CSV, PARQUET, SUMMARY
+from medarch.inference.nuclei.write_outputs import SUMMARY
 from medarch.io.nuclei.nuclei_scale import NucleiScale
+from medarch.io.nuclei.output_names import CSV, PARQUET
 from medarch.io.nuclei.volume_summary import VolumeSummary
 from medarch.io.nuclei.write_tables import write_tables
 from medarch.io.write_volume import write_volume

@@ -16,17 +16,23 @@ def nuclei_dataset(fingerprint: Fingerprint | None) -> Section:
         return Section("dataset", "Dataset", absent="no fingerprint of nuclei was given.")
     nuclei, cases = fingerprint.nuclei, fingerprint.cases
     low, middle, high = nuclei.diameter_pixels
-    sizes = [median(case.shape[axis] for case in cases) for axis in (0, 1)]
+    volumes = nuclei.mpp is None
+    sizes = [median(case.shape[axis] for case in cases) for axis in range(3 if volumes else 2)]
+    unit = "voxels" if volumes else "pixels"
     rows = [
         ("Images", f"{len(cases)}"),
-        ("Median image, pixels", f"{sizes[0]:g} × {sizes[1]:g}"),
-        ("Pixel, µm", f"{nuclei.mpp:g}"),
+        (f"Median image, {unit}", " × ".join(f"{size:g}" for size in sizes)),
         ("Nuclei", f"{nuclei.nuclei}"),
-        ("Diameter, pixels: 5 %, median, 95 %", f"{low:.1f}, {middle:.1f}, {high:.1f}"),
-        ("Longest nuclei, pixels (99.9 %)", f"{nuclei.largest_pixels}"),
-        ("Nuclei a mm²", f"{nuclei.per_mm2:.0f}"),
+        (f"Diameter, {unit}: 5 %, median, 95 %", f"{low:.1f}, {middle:.1f}, {high:.1f}"),
+        (f"Longest nuclei, {unit} (99.9 %)", f"{nuclei.largest_pixels}"),
         ("Touching another", f"{100 * nuclei.touching_share:.0f} %"),
     ]
+    if nuclei.mpp is not None:
+        rows.append(("Pixel, µm", f"{nuclei.mpp:g}"))
+    if nuclei.per_mm2 is not None:
+        rows.append(("Nuclei a mm²", f"{nuclei.per_mm2:.0f}"))
+    if nuclei.per_mm3 is not None:
+        rows.append(("Nuclei a mm³", f"{nuclei.per_mm3:.0f}"))
     parts: list[Html] = [table(["What", "How much"], [[name, number_cell(value)] for name, value in rows], numbers=[1])]
     if nuclei.type_counts:
         counts = [[name, number_cell(str(count), count)] for name, count in nuclei.type_counts.items()]

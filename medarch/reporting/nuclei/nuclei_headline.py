@@ -19,7 +19,11 @@ def nuclei_headline(plan: Plan, configuration: Configuration, evaluation: Nuclei
     failed = sum(row.status == "failed" for row in evaluation.rows)
     facts = [
         _quality(evaluation),
-        fact("Detection F1", write_number(evaluation.detection_f), "centres within 12 pixels, whatever the type"),
+        fact(
+            "Detection F1",
+            write_number(evaluation.detection_f),
+            f"centres within {detection_radius(evaluation)}, whatever the type",
+        ),
         fact(
             "Images", str(len(evaluation.rows)), f"{nuclei} nuclei, {f'{failed} failed' if failed else 'none failed'}"
         ),
@@ -34,3 +38,9 @@ def _quality(evaluation: NucleiEvaluation) -> Html:
         span = f"{write_number(interval.low)} to {write_number(interval.high)}"
         note = f"{evaluation.confidence * 100:g} % confidence interval {span}, {note}"
     return fact("Mean panoptic quality", write_number(interval.mean), note)
+
+
+def detection_radius(evaluation: NucleiEvaluation) -> str:
+    """Return how far apart centres may be to count as one."""
+    radius = evaluation.detection_radius_mm
+    return "12 pixels" if radius is None else f"{radius:.3g} mm"

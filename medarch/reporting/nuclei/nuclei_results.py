@@ -5,6 +5,7 @@ from __future__ import annotations
 from medarch.core.evaluation import Interval
 from medarch.core.nuclei_evaluation import IMAGE_MEASURES, NucleiEvaluation
 from medarch.reporting.markup import Html, join, paragraph, tag
+from medarch.reporting.nuclei.nuclei_headline import detection_radius
 from medarch.reporting.nuclei.rank_images import rank_images
 from medarch.reporting.section import Section
 from medarch.reporting.strip import strip
@@ -69,8 +70,9 @@ def _types(evaluation: NucleiEvaluation) -> list[Html]:
         for name, values in evaluation.types.items()
     ]
     note = (
-        f"PQ of each type over all images together; its mean is mPQ+, {write_number(evaluation.multi_class_pq)}. F_c is "
-        "the F1 of centres within 12 pixels that are of the right type. mPQ, over the types that an image has, is "
+        f"PQ of each type over all images together; its mean is mPQ+, {write_number(evaluation.multi_class_pq)}. "
+        f"F_c is the F1 of centres within {detection_radius(evaluation)} that are of the right type. mPQ, over the types "
+        "that an image has, is "
         f"{write_number(evaluation.multi_class_pq_per_image)}; {evaluation.spurious_of_absent_types} nuclei of types "
         "that their image has not do not count in it."
     )
