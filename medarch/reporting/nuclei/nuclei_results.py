@@ -71,8 +71,8 @@ def _types(evaluation: NucleiEvaluation) -> list[Html]:
     ]
     note = (
         f"PQ of each type over all images together; its mean is mPQ+, {write_number(evaluation.multi_class_pq)}. "
-        f"F_c is the F1 of centres within {detection_radius(evaluation)} that are of the right type. mPQ, over the types "
-        "that an image has, is "
+        f"F_c is the F1 of centres within {detection_radius(evaluation)} that are of the right type. "
+        "mPQ, over the types that an image has, is "
         f"{write_number(evaluation.multi_class_pq_per_image)}; {evaluation.spurious_of_absent_types} nuclei of types "
         "that their image has not do not count in it."
     )
