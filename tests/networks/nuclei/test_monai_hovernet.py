@@ -49,7 +49,7 @@ def test_a_model_of_it_gives_monais_maps_at_their_place(network, tmp_path):
     settings = NucleiSettings(network=plan_of(), window_pixels=256, mpp=0.25, types=("a", "b"))
     save_nuclei_model(tmp_path, network, settings)
     model = load_nuclei_model(tmp_path)
-    assert (model.network.margin, model.network.side) == (46, 164)
+    assert (model.network.margin, model.network.side) == ((46, 46), 164)
     image = np.random.default_rng(0).integers(0, 256, (164, 164, 3), np.uint8)
     found = image_maps(model.network, image)
     window = np.pad(image, ((46, 46), (46, 46), (0, 0)), mode="symmetric")
