@@ -41,16 +41,18 @@ def estimate_prediction(
     if (folder / "nuclei.json").is_file():
         from medarch.core.nuclei_settings import NucleiSettings
         from medarch.inference.nuclei.estimate_slides import estimate_slides
+        from medarch.inference.nuclei.estimate_volumes import estimate_volumes
         from medarch.inference.nuclei.model_files import load_nuclei_model
-        from medarch.inference.nuclei.predict_volumes import estimate_volumes
         from medarch.inference.nuclei.slide_options import SlideOptions
         from medarch.io.slides.find_slides import find_slides
         from medarch.planning.detect_device import detect_device
 
-        if NucleiSettings.load(folder / "nuclei.json").network.dim == 3:
-            volumes = find_inputs(source, channels=NucleiSettings.load(folder / "nuclei.json").network.in_channels)
-            loaded_nuclei = load_nuclei_model(folder, device=detect_device(device).kind, precision=precision)
-            return estimate_volumes(loaded_nuclei, volumes)
+        network = NucleiSettings.load(folder / "nuclei.json").network
+        if network.dim == 3:
+            volumes = find_inputs(source, channels=network.in_channels)
+            return estimate_volumes(
+                load_nuclei_model(folder, device=detect_device(device).kind, precision=precision), volumes
+            )
         slides = find_slides(source)
         nuclei = load_nuclei_model(folder, device=detect_device(device).kind, precision=precision)
         chosen = SlideOptions.chosen(mpp=mpp, chunk=chunk, workers=workers, tissue=tissue, restart=False)

@@ -145,8 +145,8 @@ def _slide_labels(folder: Path) -> np.ndarray:
 
 
 def _volume_labels(folder: Path) -> np.ndarray:
-    from medarch.inference.nuclei.write_volume_outputs import LABELS
+    from medarch.io.nuclei.output_names import VOLUME_LABELS
     from medarch.io.read_volume import read_volume
 
-    labels: np.ndarray = read_volume(folder / LABELS).array[0]
+    labels: np.ndarray = read_volume(folder / VOLUME_LABELS).array[0]
     return labels

@@ -99,7 +99,8 @@ def predict(
         )
     folder = find_model(model)
     if (folder / "nuclei.json").is_file():
-        from medarch.api.predict_slides import predict_slides, predict_volumes
+        from medarch.api.predict_slides import predict_slides
+        from medarch.api.predict_volumes import predict_volumes
         from medarch.core.nuclei_settings import NucleiSettings
         from medarch.inference.nuclei.slide_options import SlideOptions
 

@@ -1,4 +1,4 @@
-"""From a model of nuclei and slides or volumes to nuclei: what ``predict`` does with such a model."""
+"""From a model of nuclei and slides to nuclei: what ``predict`` does for slides."""
 
 from __future__ import annotations
 
@@ -31,26 +31,3 @@ def predict_slides(
     slides = find_slides(source)  # first: a wrong path is told before weights are read
     loaded = load_nuclei_model(model, device=detect_device(device).kind, precision=precision)
     return predict_slides(loaded, slides, output, options=options, progress=progress)
-
-
-def predict_volumes(
-    model: Path,
-    source: Path,
-    output: Path,
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    restart: bool = False,
-    progress: Progress | None = None,
-) -> Prediction:
-    """Load a model and find nuclei; see :func:`medarch.inference.nuclei.predict_volumes.predict_volumes`."""
-    from medarch.core.nuclei_settings import NucleiSettings
-    from medarch.inference.nuclei.model_files import load_nuclei_model
-    from medarch.inference.nuclei.predict_volumes import predict_volumes
-    from medarch.io.find_inputs import find_inputs
-    from medarch.planning.detect_device import detect_device
-
-    settings = NucleiSettings.load(model / "nuclei.json")
-    cases = find_inputs(source, channels=settings.network.in_channels)
-    loaded = load_nuclei_model(model, device=detect_device(device).kind, precision=precision)
-    return predict_volumes(loaded, cases, output, restart=restart, progress=progress)

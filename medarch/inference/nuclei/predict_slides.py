@@ -18,8 +18,8 @@ from medarch.inference.nuclei.nuclei_model import NucleiModel
 from medarch.inference.nuclei.slide_options import SlideOptions
 from medarch.inference.nuclei.slide_warnings import slide_warnings
 from medarch.inference.nuclei.work_through import work_through
-from medarch.inference.nuclei.write_outputs import SUMMARY, write_outputs
-from medarch.io.nuclei.output_names import GEOJSON
+from medarch.inference.nuclei.write_outputs import write_outputs
+from medarch.io.nuclei.output_names import GEOJSON, SUMMARY
 from medarch.io.nuclei.slide_summary import SlideSummary
 from medarch.io.slides.open_slide import open_slide
 from medarch.preprocessing.slides.slide_view import SlideView

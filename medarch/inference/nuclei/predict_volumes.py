@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from medarch.core.dataset import Case
-from medarch.core.errors import MedarchError, ModelError
 from medarch.core.plan import PreprocessingPlan
-from medarch.core.prediction import CaseEstimate, Prediction
-from medarch.core.process_peak_bytes import process_peak_bytes
-from medarch.inference.nuclei.estimate_slides import seconds_a_tile
-from medarch.inference.nuclei.image_maps import image_maps, tile_corners
+from medarch.core.prediction import Prediction
+from medarch.inference.nuclei.image_maps import image_maps
 from medarch.inference.nuclei.nuclei_model import NucleiModel
+from medarch.inference.nuclei.volume_recipe import volume_recipe
 from medarch.inference.nuclei.work_through import work_through
-from medarch.inference.nuclei.write_volume_outputs import LABELS, VolumeNuclei, write_volume_outputs
-from medarch.io.nuclei.read_nuclei import read_volume_of_nuclei, require_volume
+from medarch.inference.nuclei.write_volume_outputs import VolumeNuclei, write_volume_outputs
+from medarch.io.nuclei.output_names import VOLUME_LABELS
+from medarch.io.nuclei.read_nuclei import read_volume_of_nuclei
 from medarch.io.nuclei.volume_summary import VolumeSummary
-from medarch.io.read_geometry import read_geometry
 from medarch.preprocessing.prepare_case import prepare_case
 from medarch.preprocessing.restore import restore_labels
-from medarch.preprocessing.target_grid import target_grid
-from medarch.preprocessing.way_to_network import way_to_network
 from medarch.tasks.nuclei.classify_nuclei import classify_nuclei
 from medarch.tasks.nuclei.separate_nuclei import separate_nuclei
 
 COARSE = 1.5
 """Voxels so many times as long as those a model was trained at are told of."""
-BYTES_A_VOXEL = 80
-"""Of the network's grid, besides the maps: what separation holds at most."""
 log = logging.getLogger(__name__)
 
 
@@ -62,7 +55,7 @@ def predict_volumes(
         PredictionError: ``output`` holds predictions of another model or other settings.
         ModelError: the model is none of volumes.
     """
-    recipe = _recipe(model)
+    recipe = volume_recipe(model)
     by_name = {case.id: case for case in cases}
 
     def work(name: str) -> tuple[Path, dict[str, int]]:
@@ -70,53 +63,11 @@ def predict_volumes(
         for warning in summary.warnings:
             log.warning("%s: %s", name, warning)
         log.info("%s: %d nuclei", name, summary.nuclei)
-        return output / name / LABELS, summary.classes
+        return output / name / VOLUME_LABELS, summary.classes
 
     settings = {"model_sha256": model.sha256, "precision": str(model.network.dtype).removeprefix("torch.")}
     items = {case.id: case.images for case in cases}
     return work_through(model, items, output, work, settings=settings, restart=restart)
-
-
-def estimate_volumes(model: NucleiModel, cases: Sequence[Case]) -> tuple[CaseEstimate, ...]:
-    """Predict seconds (of the network, which is nearly all) and peak memory of each volume.
-
-    A volume that cannot be read has no tiles.
-    """
-    recipe, network = _recipe(model), model.network
-    seconds = seconds_a_tile(network, channels=len(recipe.normalisation))
-    estimates = []
-    for case in cases:
-        try:
-            geometry, _ = read_geometry(case.images[0])
-            require_volume(geometry, case.images[0])
-        except MedarchError:
-            estimates.append(CaseEstimate(case=case.id))
-            continue
-        permutation, _ = way_to_network(geometry, recipe)
-        first, second, third = permutation
-        lengths, sides = geometry.spacing_mm, geometry.shape
-        _, shape = target_grid(
-            (sides[first], sides[second], sides[third]), (lengths[first], lengths[second], lengths[third]), recipe
-        )
-        tiles = len(tile_corners(network, shape))
-        held = math.prod(shape) * (4 * network.channels + BYTES_A_VOXEL)
-        held += math.prod(sides) * 4 * (len(recipe.normalisation) + 2)
-        estimates.append(
-            CaseEstimate(case=case.id, passes=tiles, seconds=tiles * seconds, peak_bytes=process_peak_bytes() + held)
-        )
-    return tuple(estimates)
-
-
-def _recipe(model: NucleiModel) -> PreprocessingPlan:
-    recipe = model.settings.preprocessing
-    if recipe is None:
-        raise ModelError(
-            f"{model.folder} is no model of volumes",
-            expected="preprocessing in nuclei.json",
-            found="none",
-            fix="take a model that was trained on volumes",
-        )
-    return recipe
 
 
 def _predict(

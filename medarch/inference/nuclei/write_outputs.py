@@ -17,7 +17,7 @@ from medarch.io.nuclei.nuclei_columns import nuclei_columns
 from medarch.io.nuclei.nuclei_part import NucleiPart
 from medarch.io.nuclei.nuclei_scale import NucleiScale
 from medarch.io.nuclei.numbered_parts import NumberedPart, loaded_rows, number_parts
-from medarch.io.nuclei.output_names import CSV, GEOJSON, LABELS, PARQUET
+from medarch.io.nuclei.output_names import CSV, GEOJSON, LABELS, PARQUET, SUMMARY
 from medarch.io.nuclei.slide_summary import SlideSummary
 from medarch.io.nuclei.write_geojson import write_geojson
 from medarch.io.nuclei.write_label_image import write_label_image
@@ -26,7 +26,7 @@ from medarch.preprocessing.slides.overview import overview
 from medarch.preprocessing.slides.slide_view import SlideView
 from medarch.preprocessing.slides.tissue_mask import TissueMask
 
-OVERLAY, DETAIL, SUMMARY = "overlay.png", "detail.png", "summary.json"
+OVERLAY, DETAIL = "overlay.png", "detail.png"
 OVERLAY_PIXELS = 2000
 """Longest side of the picture of the whole slide."""
 DETAIL_PIXELS = 1024

@@ -10,14 +10,12 @@ import numpy as np
 
 from medarch.core.dataset import Case
 from medarch.core.geometry import Geometry
-from medarch.inference.nuclei.write_outputs import SUMMARY
 from medarch.io.nuclei.nuclei_scale import NucleiScale
-from medarch.io.nuclei.output_names import CSV, PARQUET
+from medarch.io.nuclei.output_names import CSV, PARQUET, SUMMARY, VOLUME_LABELS
 from medarch.io.nuclei.volume_summary import VolumeSummary
 from medarch.io.nuclei.write_tables import write_tables
 from medarch.io.write_volume import write_volume
 
-LABELS = "labels.nii.gz"
 DECIMALS = 7
 """Of the table: a tenth of a nanometre, where slides need four decimals of a micrometre."""
 UM3_PER_MM3 = 1e9
@@ -62,7 +60,7 @@ def write_volume_outputs(
     (folder / SUMMARY).unlink(missing_ok=True)  # it is written last: where there is one, all is there
     columns = _columns(found, geometry, names)
     least = np.uint16 if len(found.kinds) <= np.iinfo(np.uint16).max else np.uint32
-    write_volume(folder / LABELS, found.labels.astype(least), geometry, like=case.images[0])
+    write_volume(folder / VOLUME_LABELS, found.labels.astype(least), geometry, like=case.images[0])
     parquet = folder / PARQUET if importlib.util.find_spec("pyarrow") is not None else None
     write_tables(folder / CSV, parquet, [columns], decimals=DECIMALS)
     scale = _names(names)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from medarch.core.classification_evaluation import CaseJudgement, ClassificationEvaluation
@@ -15,11 +14,13 @@ from medarch.reporting.classification.draw_saliency import brightest_view, draw_
 from medarch.reporting.classification.rank_cases import rank_cases
 from medarch.reporting.display_case import DisplayCase, load_display_case
 from medarch.reporting.draw_view import PIXELS, draw_view
+from medarch.reporting.image_tag import image_tag
 from medarch.reporting.markup import Html, join, paragraph, tag
+from medarch.reporting.outline_switch import outline_switch
 from medarch.reporting.section import Section
+from medarch.reporting.worst_middle_best import worst_middle_best
 from medarch.reporting.write_number import write_number
 
-EDGE_CASES = 3
 NOTHING = LabelScheme(labels={"background": 0})
 NOTE = (
     "Grad-CAM: the brighter, the more a place speaks for the decided class. Slices go through the brightest place. It "
@@ -39,20 +40,15 @@ def saliency_examples(
     shown = [row for row in shown if row.case in images]
     if not shown:
         return Section("examples", "Where the network looked", absent="no image with a saliency map was given.")
-    figures = [_example(heading, row, images[row.case], saliency[row.case]) for heading, row in _choose(shown)]
-    switch = tag("label", tag("input", type="checkbox", id="outlines", checked=""), " show saliency", class_="screen")
+    figures = [
+        _example(heading, row, images[row.case], saliency[row.case]) for heading, row in worst_middle_best(shown)
+    ]
     note = paragraph(f"{NOTE} Channel {plan.channels[0]}.", class_="note")
-    return Section("examples", "Where the network looked", join(note, tag("div", switch, class_="legend"), *figures))
-
-
-def _choose(ranked: Sequence[CaseJudgement]) -> list[tuple[str, CaseJudgement]]:
-    """Three worst, the median, three best; every case when there are no more than that."""
-    count = len(ranked)
-    if count <= 2 * EDGE_CASES + 1:
-        return [(f"{place} of {count}, worst first", row) for place, row in enumerate(ranked, 1)]
-    worst = [(f"Worst {place}", row) for place, row in enumerate(ranked[:EDGE_CASES], 1)]
-    best = [(f"Best {place}", ranked[-place]) for place in range(EDGE_CASES, 0, -1)]
-    return [*worst, ("Median", ranked[count // 2]), *best]
+    return Section(
+        "examples",
+        "Where the network looked",
+        join(note, tag("div", outline_switch("show saliency"), class_="legend"), *figures),
+    )
 
 
 def _example(heading: str, row: CaseJudgement, image: Path, saliency: Path) -> Html:
@@ -73,10 +69,9 @@ def _example(heading: str, row: CaseJudgement, image: Path, saliency: Path) -> H
 def _figure(case: DisplayCase, view: View, plane: Plane, name: str) -> Html:
     told = f"{plane.name}, slice {case.file_slice(plane.normal, view.indices[plane.normal])}"
     grey = draw_view(case, view, plane, labels=NOTHING).image
-    pictures = [_image(grey, alt=f"{name}, {told}"), _image(draw_saliency(case, view, plane), alt="", class_="outline")]
+    over = draw_saliency(case, view, plane)
+    pictures = [
+        image_tag(grey, alt=f"{name}, {told}", width=PIXELS, height=PIXELS),
+        image_tag(over, alt="", class_="outline", width=PIXELS, height=PIXELS),
+    ]
     return tag("figure", tag("div", *pictures), tag("figcaption", told), class_="view")
-
-
-def _image(png: bytes, *, alt: str, class_: str | None = None) -> Html:
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    return tag("img", src=source, alt=alt, class_=class_, width=PIXELS, height=PIXELS)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from medarch.core.errors import MedarchError
 from medarch.core.nuclei_evaluation import NucleiEvaluation, NucleiMeasures
+from medarch.reporting.image_tag import image_tag
 from medarch.reporting.markup import Html, join, paragraph, tag
 from medarch.reporting.nuclei.draw_found import MATCHED, UNMATCHED, FoundPicture, draw_found
 from medarch.reporting.nuclei.found_nuclei import FoundNuclei
 from medarch.reporting.nuclei.rank_images import rank_images
+from medarch.reporting.outline_switch import outline_switch
 from medarch.reporting.section import Section
+from medarch.reporting.worst_middle_best import worst_middle_best
 from medarch.reporting.write_number import write_number
-
-EDGE_IMAGES = 3
-"""So many of the worst and of the best images."""
 
 
 def nuclei_examples(evaluation: NucleiEvaluation | None, images: Mapping[str, FoundNuclei]) -> Section:
@@ -24,18 +23,8 @@ def nuclei_examples(evaluation: NucleiEvaluation | None, images: Mapping[str, Fo
     shown = [row for row in ranked if row.case in images and row.values.get("pq") is not None]
     if not shown:
         return Section("examples", "Example images", absent="no measured image with its nuclei was given.")
-    figures = [_example(heading, row, images[row.case]) for heading, row in _choose(shown)]
+    figures = [_example(heading, row, images[row.case]) for heading, row in worst_middle_best(shown)]
     return Section("examples", "Example images", join(_legend(), *figures))
-
-
-def _choose(ranked: Sequence[NucleiMeasures]) -> list[tuple[str, NucleiMeasures]]:
-    """Three worst, the median, three best; every image when there are no more than that."""
-    count = len(ranked)
-    if count <= 2 * EDGE_IMAGES + 1:
-        return [(f"{place} of {count}, worst first", row) for place, row in enumerate(ranked, 1)]
-    worst = [(f"Worst {place}", row) for place, row in enumerate(ranked[:EDGE_IMAGES], 1)]
-    best = [(f"Best {place}", ranked[-place]) for place in range(EDGE_IMAGES, 0, -1)]
-    return [*worst, ("Median", ranked[count // 2]), *best]
 
 
 def _example(heading: str, row: NucleiMeasures, image: FoundNuclei) -> Html:
@@ -61,14 +50,12 @@ def _example(heading: str, row: NucleiMeasures, image: FoundNuclei) -> Html:
 
 def _figure(picture: FoundPicture, outlines: bytes, caption: str, alt: str) -> Html:
     columns, rows = picture.size
-    images = [_image(picture.image, picture, alt=alt), _image(outlines, picture, alt="", class_="outline")]
+    images = [
+        image_tag(picture.image, alt=alt, width=columns, height=rows),
+        image_tag(outlines, alt="", class_="outline", width=columns, height=rows),
+    ]
     box = tag("div", *images, style=f"aspect-ratio: {columns} / {rows}")
     return tag("figure", box, tag("figcaption", caption), class_="view", style="grid-column: auto")
-
-
-def _image(png: bytes, picture: FoundPicture, *, alt: str, class_: str | None = None) -> Html:
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    return tag("img", src=source, alt=alt, class_=class_, width=picture.size[0], height=picture.size[1])
 
 
 def _legend() -> Html:
@@ -79,8 +66,7 @@ def _legend() -> Html:
             (UNMATCHED, "missed (in the reference), spurious (in what was found)"),
         )
     ]
-    switch = tag("label", tag("input", type="checkbox", id="outlines", checked=""), " show outlines", class_="screen")
-    return tag("div", *entries, switch, class_="legend")
+    return tag("div", *entries, outline_switch("show outlines"), class_="legend")
 
 
 def _swatch(colour: tuple[int, int, int]) -> Html:

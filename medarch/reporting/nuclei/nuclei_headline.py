@@ -6,6 +6,7 @@ from medarch.core.nuclei_evaluation import NucleiEvaluation
 from medarch.core.plan import Configuration, Plan
 from medarch.reporting.fact import fact
 from medarch.reporting.markup import Html, join, paragraph, tag
+from medarch.reporting.nuclei.detection_radius import detection_radius
 from medarch.reporting.report_title import report_title
 from medarch.reporting.write_number import write_number
 
@@ -38,9 +39,3 @@ def _quality(evaluation: NucleiEvaluation) -> Html:
         span = f"{write_number(interval.low)} to {write_number(interval.high)}"
         note = f"{evaluation.confidence * 100:g} % confidence interval {span}, {note}"
     return fact("Mean panoptic quality", write_number(interval.mean), note)
-
-
-def detection_radius(evaluation: NucleiEvaluation) -> str:
-    """Return how far apart centres may be to count as one."""
-    radius = evaluation.detection_radius_mm
-    return "12 pixels" if radius is None else f"{radius:.3g} mm"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from medarch.core.evaluation import Interval
 from medarch.core.nuclei_evaluation import IMAGE_MEASURES, NucleiEvaluation
+from medarch.reporting.interval_cell import interval_cell
 from medarch.reporting.markup import Html, join, paragraph, tag
-from medarch.reporting.nuclei.nuclei_headline import detection_radius
+from medarch.reporting.nuclei.detection_radius import detection_radius
 from medarch.reporting.nuclei.rank_images import rank_images
 from medarch.reporting.section import Section
 from medarch.reporting.strip import strip
@@ -36,7 +36,7 @@ def nuclei_results(evaluation: NucleiEvaluation | None, *, calibrated_on_these: 
             " The constants of separation were chosen on these images, so the scores are a little too good; judge a "
             "model by images of a test."
         )
-    measures = [_cell(summary.measures[name]) for name in IMAGE_MEASURES]
+    measures = [interval_cell(summary.measures[name], of="images") for name in IMAGE_MEASURES]
     pooled = [number_cell(write_number(evaluation.pooled.get(name))) for name in IMAGE_MEASURES]
     dots = [(row.case, value) for row in rank_images(evaluation) if (value := row.values.get("pq")) is not None]
     parts = [
@@ -51,15 +51,6 @@ def nuclei_results(evaluation: NucleiEvaluation | None, *, calibrated_on_these: 
         strip([("PQ", dots)], title="Distribution of PQ over images"),
     ]
     return Section("results", "Results", join(*parts))
-
-
-def _cell(interval: Interval) -> Html:
-    notes = []
-    if interval.low is not None and interval.high is not None:
-        notes.append(f"{write_number(interval.low)} to {write_number(interval.high)}")
-    if interval.used != interval.total:
-        notes.append(f"{interval.used} of {interval.total} images")
-    return number_cell(write_number(interval.mean), interval.mean, notes=notes)
 
 
 def _types(evaluation: NucleiEvaluation) -> list[Html]:

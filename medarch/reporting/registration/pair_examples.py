@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +18,14 @@ from medarch.io.transforms.read_transform import read_transform
 from medarch.preprocessing.transforms.compose_field import compose_field
 from medarch.preprocessing.transforms.sample_volume import Interpolation
 from medarch.preprocessing.transforms.warp_volume import warp_volume
+from medarch.reporting.image_tag import image_tag
 from medarch.reporting.markup import Html, join, paragraph, tag
 from medarch.reporting.registration.draw_pair import PairPicture, draw_pair
 from medarch.reporting.registration.rank_pairs import pair_dsc, rank_pairs
 from medarch.reporting.section import Section
+from medarch.reporting.worst_middle_best import worst_middle_best
 from medarch.reporting.write_number import write_number
 
-EDGE_PAIRS = 3
-"""So many of the worst and of the best pairs."""
 NOTE = (
     "Overlays: the fixed image is magenta, the moving one green, grey where they agree; outlines of labels are solid "
     "in the fixed image, dashed in the moving one. The checkerboard takes turns between the fixed and the moved image. "
@@ -44,21 +43,11 @@ def pair_examples(evaluation: RegistrationEvaluation | None, pairs: Mapping[str,
         return Section("examples", "Example pairs", absent="no registered pair was given.")
     before, after = pair_dsc(evaluation.before), pair_dsc(evaluation.rows)
     figures = []
-    for heading, row in _choose(shown):
+    for heading, row in worst_middle_best(shown):
         title = tag("h3", f"{heading}: ", row.pair)
         text = paragraph(_scores(row, before.get(row.pair), after.get(row.pair)), class_="note")
         figures.append(tag("article", title, text, _picture(pairs[row.pair]), class_="case"))
     return Section("examples", "Example pairs", join(paragraph(NOTE, class_="note"), *figures))
-
-
-def _choose(ranked: Sequence[PairMeasures]) -> list[tuple[str, PairMeasures]]:
-    """Three worst, the median, three best; every pair when there are no more than that."""
-    count = len(ranked)
-    if count <= 2 * EDGE_PAIRS + 1:
-        return [(f"{place} of {count}, worst first", row) for place, row in enumerate(ranked, 1)]
-    worst = [(f"Worst {place}", row) for place, row in enumerate(ranked[:EDGE_PAIRS], 1)]
-    best = [(f"Best {place}", ranked[-place]) for place in range(EDGE_PAIRS, 0, -1)]
-    return [*worst, ("Median", ranked[count // 2]), *best]
 
 
 def _scores(row: PairMeasures, before: float | None, after: float | None) -> str:
@@ -84,9 +73,8 @@ def _picture(pair: RegisteredPair) -> Html:
     except MedarchError as error:
         # One damaged file must not cost the whole report.
         return paragraph(f"Not shown: {error}", class_="alarm")
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
     told = f"{pair.name}: before, after, checkerboard, deformed grid, volume change"
-    return tag("img", src=source, alt=told, style="width: 100%; height: auto")
+    return image_tag(png, alt=told, style="width: 100%; height: auto")
 
 
 def _to_draw(pair: RegisteredPair, fixed: Volume, moving: Volume, chain: TransformChain) -> PairPicture:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from medarch.core.evaluation import Interval, Summary
+from medarch.core.evaluation import Summary
 from medarch.core.registration_evaluation import RegistrationEvaluation
+from medarch.reporting.interval_cell import interval_cell
 from medarch.reporting.markup import Html, join, paragraph, tag
 from medarch.reporting.registration.rank_pairs import pair_dsc
 from medarch.reporting.section import Section
 from medarch.reporting.strip import strip
-from medarch.reporting.table import number_cell, table
-from medarch.reporting.write_number import write_number
+from medarch.reporting.table import table
 
 LABEL_MEASURES = {"dsc": ("DSC", 3), "hd95_mm": ("HD95, mm", 2)}
 PAIR_TITLES = {
@@ -52,7 +52,7 @@ def _labels(evaluation: RegistrationEvaluation) -> Html:
 
 def _label_cells(before: Summary | None, after: Summary) -> list[Html]:
     return [
-        _cell(None if summary is None else summary.measures.get(measure), decimals)
+        interval_cell(None if summary is None else summary.measures.get(measure), of="pairs", decimals=decimals)
         for measure, (_, decimals) in LABEL_MEASURES.items()
         for summary in (before, after)
     ]
@@ -68,20 +68,8 @@ def _distribution(evaluation: RegistrationEvaluation) -> Html:
 
 def _pairs(evaluation: RegistrationEvaluation) -> Html:
     rows = [
-        [title, _cell(evaluation.pair_summaries[name], decimals)]
+        [title, interval_cell(evaluation.pair_summaries[name], of="pairs", decimals=decimals)]
         for name, (title, decimals) in PAIR_TITLES.items()
         if name in evaluation.pair_summaries
     ]
     return table(["Measure", "Mean over pairs"], rows, numbers=[1])
-
-
-def _cell(interval: Interval | None, decimals: int) -> Html:
-    if interval is None:
-        return number_cell(write_number(None))
-    notes = []
-    if interval.low is not None and interval.high is not None:
-        low, high = (write_number(value, decimals=decimals) for value in (interval.low, interval.high))
-        notes.append(f"{low} to {high}")
-    if interval.used != interval.total:
-        notes.append(f"{interval.used} of {interval.total} pairs")
-    return number_cell(write_number(interval.mean, decimals=decimals), interval.mean, notes=notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ from medarch.reporting.case_scores import CaseScore
 from medarch.reporting.choose_view import Plane, View, choose_view
 from medarch.reporting.display_case import DisplayCase, load_display_case
 from medarch.reporting.draw_view import PIXELS, colours_of, draw_view, grey_window
+from medarch.reporting.image_tag import image_tag
 from medarch.reporting.markup import Html, join, paragraph, tag
+from medarch.reporting.outline_switch import outline_switch
 from medarch.reporting.section import Section
+from medarch.reporting.worst_middle_best import EDGE_CASES, MOST_SHOWN, worst_middle_best
 from medarch.reporting.write_number import write_number
 
-EDGE_CASES = 3
-"""So many of the worst and of the best cases."""
 TILT_TOLD_DEGREES = 2.0
 """A grid tilted further than this is mentioned."""
 
@@ -60,18 +60,10 @@ def examples_section(
 def _choose(scores: Sequence[CaseScore], shown: Sequence[str]) -> list[Example]:
     """Three worst, the median, three best; every case when there are no more than that."""
     ranked = [score for score in scores if score.case in shown and (score.failed or score.dsc is not None)]
-    count = len(ranked)
     if not ranked:
-        return [Example(case) for case in sorted(shown)[: 2 * EDGE_CASES + 1]]
-    if count <= 2 * EDGE_CASES + 1:
-        return [
-            Example(s.case, f"{place} of {count}, worst first", s, prefer_error=True)
-            for place, s in enumerate(ranked, 1)
-        ]
-    worst = [Example(s.case, f"Worst {place}", s, prefer_error=True) for place, s in enumerate(ranked[:EDGE_CASES], 1)]
-    median = ranked[count // 2]
-    best = [Example(ranked[-place].case, f"Best {place}", ranked[-place]) for place in range(EDGE_CASES, 0, -1)]
-    return [*worst, Example(median.case, "Median", median), *best]
+        return [Example(case) for case in sorted(shown)[:MOST_SHOWN]]
+    worst = {score.case for score in (ranked if len(ranked) <= MOST_SHOWN else ranked[:EDGE_CASES])}
+    return [Example(s.case, heading, s, prefer_error=s.case in worst) for heading, s in worst_middle_best(ranked)]
 
 
 def _example(example: Example, plan: Plan, image: Path, reference: Path | None, prediction: Path | None) -> Html:
@@ -115,23 +107,23 @@ def _figure(case: DisplayCase, view: View, plane: Plane, labels: LabelScheme, na
         "figure",
         tag(
             "div",
-            _image(picture.image, alt=f"{name}, {told}, {plane.left} on the left, {plane.top} at the top"),
-            _image(picture.outlines, alt="", class_="outline"),
+            image_tag(
+                picture.image,
+                alt=f"{name}, {told}, {plane.left} on the left, {plane.top} at the top",
+                width=PIXELS,
+                height=PIXELS,
+            ),
+            image_tag(picture.outlines, alt="", class_="outline", width=PIXELS, height=PIXELS),
         ),
         tag("figcaption", told),
         class_="view",
     )
 
 
-def _image(png: bytes, *, alt: str, class_: str | None = None) -> Html:
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    return tag("img", src=source, alt=alt, class_=class_, width=PIXELS, height=PIXELS)
-
-
 def _legend(labels: LabelScheme) -> Html:
     entries = [tag("span", _swatch(*colours_of(index)), name) for index, name in enumerate(labels.foreground_names)]
-    switch = tag("label", tag("input", type="checkbox", id="outlines", checked=""), " show outlines", class_="screen")
-    return tag("div", *entries, tag("span", "solid: reference, dashed: prediction"), switch, class_="legend")
+    lines = tag("span", "solid: reference, dashed: prediction")
+    return tag("div", *entries, lines, outline_switch("show outlines"), class_="legend")
 
 
 def _swatch(reference: str, prediction: str) -> Html:
