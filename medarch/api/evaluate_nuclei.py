@@ -111,13 +111,26 @@ def _compare(row: CasePrediction, case: Case, settings: NucleiSettings, *, unkno
                 fix="give the reference on the grid of the image that was predicted",
             )
     else:
-        instances, types = read_nuclei(case.label, case.types)
+        instances, types = _as_seen(*read_nuclei(case.label, case.types), folder=row.output.parent)
     truth = Nuclei(instances)
     typed = bool(names) and types is not None
     if types is not None and typed:
         truth = Nuclei(instances, types_of(instances, types, unknown=unknown))
     found = _found(row.output.parent, names if typed else (), volume=volume)
     return compare_nuclei(row.case, truth, found, types=len(names) if typed else 0, radius=radius, steps=steps)
+
+
+def _as_seen(instances: np.ndarray, types: np.ndarray | None, *, folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """A reference as large as the predicted image, at the resolution that the network saw that at."""
+    from medarch.io.nuclei.output_names import SUMMARY
+    from medarch.io.nuclei.slide_summary import SlideSummary
+    from medarch.preprocessing.nuclei.resize_nearest import resize_nearest
+
+    summary = SlideSummary.load(folder / SUMMARY)
+    if not summary.resampled or instances.shape != summary.size[::-1]:
+        return instances, types
+    size = _slide_labels(folder).shape
+    return resize_nearest(instances, size), None if types is None else resize_nearest(types, size)
 
 
 def _found(folder: Path, names: tuple[str, ...], *, volume: bool) -> Nuclei:

@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,27 @@ def test_test_images_are_predicted_and_measured(trained):
     plain = api.evaluate(output, folder / "tiles" / "labelsTs")
     assert [row.values["pq"] for row in plain.rows] == [row["values"]["pq"] for row in evaluation["rows"]]
     assert "mPQ+" in (output / "evaluation.md").read_text()
+
+
+def test_references_are_brought_to_the_resolution_of_the_model(trained):
+    """Twice as coarse as the images: the reference is measured as the network saw it, one of another size refused."""
+    folder, _, result = trained
+    model = shutil.copytree(result.model, folder / "coarse_model")
+    settings = NucleiSettings.load(model / "nuclei.json")
+    settings.model_copy(update={"mpp": 0.5}).save(model / "nuclei.json")
+    output = folder / "coarse"
+    api.predict(model, folder / "tiles" / "imagesTs", output, mpp=0.25, tissue=False)
+    references = folder / "references"
+    shutil.copytree(folder / "tiles" / "labelsTs", references)
+    first, other = sorted(references.iterdir())
+    truth = np.load(first)["inst_map"]
+    np.savez(other, inst_map=np.load(other)["inst_map"][1:])
+    fits, differs = api.evaluate(output, references).rows
+    assert fits.status == "ok"
+    rows, columns = (np.arange(0, side, 2) + 1 for side in truth.shape)
+    assert fits.reference_nuclei == len(np.unique(truth[np.ix_(rows, columns)])) - 1
+    assert differs.status == "failed"
+    assert "differ in size" in differs.reason
 
 
 def test_the_report_shows_the_validation_or_predictions(trained):
