@@ -71,6 +71,8 @@ def points(scale: int) -> Iterator[tuple[str, tuple[int, ...], int, Sequence[str
     for name in ("pyramid", "voxelmorph2", "unet_register"):
         yield name, (80 * scale, 96 * scale, 96 * scale), 2, ()
     yield "pyramid", (80 * scale, 96 * scale, 96 * scale), 2, ("bf16",)
+    for levers in ((), ("blocks",), ("bf16",)):
+        yield "hovernet", flat, 2, levers
     yield "resnet18", (64 * scale,) * 3, 4, ("blocks",)
     yield "resnet18", (64 * scale,) * 3, 4, ("bf16",)
 
