@@ -1,9 +1,9 @@
 """One-dimensional interpolation as a matrix, cut into the bands that are not zero.
 
 Spline interpolation is linear in the samples, and in several dimensions it works axis by axis. So the 1D operator of
-``scipy.ndimage.zoom(grid_mode=True, mode="nearest")`` (which ``skimage.transform.resize`` calls), applied once to the
-identity, is a matrix, and resampling a volume is one matrix product an axis. Weights fall by 0.27 a sample, so all but
-a band around the diagonal vanishes.
+``scipy.ndimage.zoom(grid_mode=True, mode="nearest")`` (which ``skimage.transform.resize`` calls) is a matrix, B-splines
+at the places times the coefficients of unit samples, and resampling a volume is one matrix product an axis. Weights
+fall by 0.27 a sample, so all but a band around the diagonal vanishes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from functools import lru_cache
 
 import numpy as np
 
-BAND_ROWS = 32
+BAND_ROWS = 16
 """Output samples computed together."""
 NEGLIGIBLE_WEIGHT = 1e-8
 """Weights below this are dropped; what they add is below the rounding of float32."""
+
+EDGE = 12
+"""Samples that scipy repeats beyond either end before it filters."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,19 @@ class Band:
 @lru_cache(maxsize=64)
 def interpolation_matrix(old: int, new: int, order: int) -> np.ndarray:
     """Return the ``(new, old)`` float64 matrix of 1D interpolation with half-pixel centres and repeated edges."""
-    from scipy import ndimage
+    from scipy.interpolate import BSpline
+    from scipy.ndimage import spline_filter1d
 
-    identity = np.eye(old)
     if old == new:
-        return identity
-    matrix = np.asarray(ndimage.zoom(identity, (new / old, 1.0), order=order, mode="nearest", grid_mode=True))
+        return np.eye(old)
+    places = (np.arange(new) + 0.5) * (old / new) - 0.5
+    if order == 1:
+        places = places.clip(0, old - 1)
+    coefficients = np.pad(np.eye(old), ((EDGE, EDGE), (0, 0)), mode="edge")
+    if order > 1:
+        coefficients = spline_filter1d(coefficients, order, axis=0, mode="nearest")
+    knots = np.arange(len(coefficients) + order + 1) - (order + 1) / 2
+    matrix = np.asarray(BSpline.design_matrix(places + EDGE, knots, order) @ coefficients)
     matrix[np.abs(matrix) < NEGLIGIBLE_WEIGHT] = 0.0
     return matrix
 

@@ -49,42 +49,47 @@ def resample(
         return array
     result = np.empty((len(array), *shape), dtype=np.float32)
     for channel, target in zip(array, result, strict=True):
-        volume = np.ascontiguousarray(channel, dtype=np.float32)
-        target[...] = _resample_volume(volume, shape, order, separate_axis, coarse_order)
+        _resample_volume(np.ascontiguousarray(channel, dtype=np.float32), target, order, separate_axis, coarse_order)
     return result
 
 
 def _resample_volume(
-    volume: np.ndarray, shape: Triple, order: int, separate_axis: int | None, coarse_order: int
-) -> np.ndarray:
+    volume: np.ndarray, target: np.ndarray, order: int, separate_axis: int | None, coarse_order: int
+) -> None:
+    """Write ``volume`` on the grid of ``target`` there; the last step is the one that writes."""
+    shape = target.shape
     axes = [axis for axis in range(3) if axis != separate_axis and volume.shape[axis] != shape[axis]]
     # Shrinking axes go first: less is left to do for the others.
     axes.sort(key=lambda axis: shape[axis] / volume.shape[axis])
-    if order == 0:
-        for axis in axes:
-            volume = volume.take(nearest_indices(volume.shape[axis], shape[axis]), axis)
-    elif axes:
-        clipped = tuple(axis for axis in range(3) if axis != separate_axis)
-        low, high = volume.min(axis=clipped, keepdims=True), volume.max(axis=clipped, keepdims=True)
-        for axis in axes:
-            volume = _interpolate(volume, axis, shape[axis], order)
-        # Splines above degree 1 overshoot.
-        np.clip(volume, low, high, out=volume)
-    if separate_axis is None or volume.shape[separate_axis] == shape[separate_axis]:
-        return volume
-    if coarse_order:
-        return _interpolate(volume, separate_axis, shape[separate_axis], coarse_order)
-    return volume.take(nearest_indices(volume.shape[separate_axis], shape[separate_axis]), separate_axis)
+    apart = separate_axis is not None and volume.shape[separate_axis] != shape[separate_axis]
+    clipped = tuple(axis for axis in range(3) if axis != separate_axis)
+    # Splines above degree 1 overshoot.
+    limits = (volume.min(clipped, keepdims=True), volume.max(clipped, keepdims=True)) if order > 1 and axes else None
+    for axis in axes:
+        last = axis == axes[-1] and not apart
+        volume = _along(volume, axis, shape[axis], order, target if last else None)
+    if limits is not None:
+        np.clip(volume, *limits, out=volume)
+    if apart and separate_axis is not None:
+        _along(volume, separate_axis, shape[separate_axis], coarse_order, target)
 
 
-def _interpolate(volume: np.ndarray, axis: int, size: int, order: int) -> np.ndarray:
-    """Return ``volume`` with ``size`` samples along ``axis``."""
+def _along(volume: np.ndarray, axis: int, size: int, order: int, out: np.ndarray | None) -> np.ndarray:
+    """Return ``volume`` with ``size`` samples along ``axis``, in ``out`` if there is one."""
+    if order:
+        return _interpolate(volume, axis, size, order, out)
+    # Every index is inside; numpy buffers what it writes to ``out`` unless it may trust them.
+    return volume.take(nearest_indices(volume.shape[axis], size), axis, out=out, mode="clip")
+
+
+def _interpolate(volume: np.ndarray, axis: int, size: int, order: int, out: np.ndarray | None) -> np.ndarray:
     shape = volume.shape
+    result = np.empty((*shape[:axis], size, *shape[axis + 1 :]), dtype=np.float32) if out is None else out
     source = volume.reshape(int(np.prod(shape[:axis])), shape[axis], -1)
-    target = np.empty((len(source), size, source.shape[2]), dtype=np.float32)
+    target = result.reshape(len(source), size, -1)  # a view: both are contiguous
     for band in interpolation_bands(shape[axis], size, order):
         if axis == 2:  # one sample a row: turn the product round, so that it stays one matrix product
             np.matmul(source[:, band.columns, 0], band.weights.T, out=target[:, band.rows, 0])
         else:
             np.matmul(band.weights, source[:, band.columns], out=target[:, band.rows])
-    return target.reshape(*shape[:axis], size, *shape[axis + 1 :])
+    return result
