@@ -131,10 +131,28 @@ def _separated(separation: Separation, maps: np.ndarray, components: np.ndarray,
         outer[components.ravel()[first[1:]]] = True
         now = outer[components] & left
         found = separate_nuclei(np.where(now, maps[0], 0), maps[1:3], separation)
-        # A hole that is filled may reach over background, never over another component.
-        labels = np.where((found > 0) & (now | (components == 0)), found.astype(np.int64) + labels.max(), labels)
+        found = _kept_to(found, now | (components == 0))
+        labels = np.where(found > 0, found.astype(np.int64) + labels.max(), labels)
         left &= ~now
     return labels
+
+
+def _kept_to(found: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """A hole that was filled may reach over background, never over another component, nor in pieces beyond one."""
+    from skimage.measure import label
+
+    cut = np.unique(found[(found > 0) & ~allowed])
+    found = np.where(allowed, found, 0)
+    if len(cut):
+        pieces = label(np.where(np.isin(found, cut), found, 0), connectivity=1)
+        owner = np.zeros(int(pieces.max()) + 1, found.dtype)
+        owner[pieces] = found
+        areas = np.bincount(pieces.ravel())
+        # Of each nucleus the largest piece stays; of equals the one that begins first.
+        order = np.lexsort((-np.arange(len(areas)), areas, owner))
+        last = np.append(owner[order][1:] != owner[order][:-1], True)
+        found[~np.isin(pieces, order[last]) & (pieces > 0)] = 0
+    return found
 
 
 def _separate_by_lattice(
@@ -159,7 +177,7 @@ def _separate_by_lattice(
                 continue
             seen = maps[(slice(None), *outer_slices)]
             found = separate_nuclei(np.where(own, seen[0], 0), seen[1:3], task.separation).astype(np.int64)
-            found[foreground[outer_slices] & ~own] = 0
+            found = _kept_to(found, own | ~foreground[outer_slices])
             kept = np.zeros_like(own)
             kept[inner] = True
             found[~kept] = 0

@@ -109,6 +109,23 @@ def test_a_component_inside_a_ring_is_separated_on_its_own(tmp_path):
         assert np.array_equal(painted(store, chunk)[0], reference)
 
 
+def test_a_nucleus_does_not_go_on_behind_a_component_in_its_hole(tmp_path):
+    content = np.zeros((5, *SIZE), np.float16)
+    rows, columns = np.indices(SIZE)
+    content[0] = (np.hypot(rows - 150, columns - 140) < 20) & (np.maximum(abs(rows - 150), abs(columns - 140)) > 6)
+    diamond = abs(rows - 150) + abs(columns - 140) == 3
+    content[0][diamond] = 1  # its pixels touch at corners only: what is inside is filled for nobody
+    store = store_of(tmp_path / "tiles", content)
+    reference, nuclei, _ = painted(store, 1000)
+    assert reference[130 + 4, 140] > 0 and reference[150 - 5, 140] == reference[134, 140]
+    assert reference[150, 140] == 0
+    assert len(nuclei) == len(np.unique(reference)) - 1
+    for number in np.unique(reference)[1:]:
+        assert ndimage.label(reference == number)[1] == 1
+    for chunk in (64, 150):
+        assert np.array_equal(painted(store, chunk)[0], reference)
+
+
 def test_tiles_that_are_not_there_are_background(tmp_path):
     content = maps(2)
     store = store_of(tmp_path / "tiles", content)
