@@ -25,7 +25,7 @@ def register(
     *,
     linear: Linear = "affine",
     deformable: bool = True,
-    similarity: Similarity = "lncc",
+    similarity: Similarity = "auto",
     smoothness: float = 0.3,
     iterations: tuple[int, ...] = (40, 40, 40),
     start: Start = "auto",
@@ -50,7 +50,7 @@ def register(
         output: folder.
         linear: ``affine``, ``similarity``, ``rigid`` or ``none``: the first step.
         deformable: whether a diffeomorphism follows.
-        similarity: ``lncc``, ``mind``, ``nmi`` or ``mse``; the settings are those of
+        similarity: ``auto`` (chosen by the pair), ``lncc``, ``mind``, ``nmi`` or ``mse``; the settings are those of
             :class:`~medarch.inference.registration.settings.RegistrationSettings`.
         smoothness: weight of the deformation's gradient.
         iterations: at a quarter, half and the whole of the resolution.

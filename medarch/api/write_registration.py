@@ -88,6 +88,8 @@ def write_registration(
         fixed=str(fixed.path),
         moving=str(moving.path),
         settings=asdict(settings),
+        similarity=found.similarity,
+        because=found.because,
         files=files,
         affine=tuple(tuple(row) for row in affine.tolist()),  # type: ignore[arg-type]
         iterations=found.iterations,

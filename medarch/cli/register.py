@@ -28,8 +28,11 @@ def register(
     deformable: Annotated[bool, typer.Option(help="Then a smooth, invertible deformation.")] = True,
     similarity: Annotated[
         str,
-        typer.Option(help="lncc (images of one kind), mind or nmi (of two kinds), mse (one scale of intensities)."),
-    ] = "lncc",
+        typer.Option(
+            help="lncc (images of one kind), mind or nmi (of two kinds), mse (one scale of intensities); auto: lncc or "
+            "mind, by how the pair correlates."
+        ),
+    ] = "auto",
     smoothness: Annotated[float, typer.Option(min=0.0, help="Weight of the deformation's gradient.")] = 0.3,
     iterations: Annotated[str, typer.Option(help="At a quarter, half and the whole of the resolution.")] = "40,40,40",
     start: Annotated[
@@ -99,6 +102,7 @@ def _print(report: PairReport, output: Path) -> None:
         f"folds {values['folding_share'] or 0:.4%}, SD of log Jacobian {_text(values['sd_log_jacobian'], 3)}, "
         f"inverse consistent to {_text(values['inverse_consistency_mm'], 3)} mm; {_text(values['seconds'], 1)} s"
     )
+    typer.echo(f"compared by {report.similarity}" + (f": {report.because}" if report.because else ""))
     typer.echo(f"in {output}: {', '.join(report.files.values())}")
 
 

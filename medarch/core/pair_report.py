@@ -17,6 +17,10 @@ class PairReport(Record):
     fixed: str
     moving: str
     settings: dict[str, object]
+    similarity: str = ""
+    """What the images were compared by."""
+    because: str = ""
+    """Why, where the pair decided."""
     files: dict[str, str]
     """What each file holds → its name in the output folder."""
     affine: tuple[Row, Row, Row, Row]

@@ -4,12 +4,13 @@
 
 The models are those of nnunet_parity.py (nnU-Net plans and trains them; widths 16 and 8); in its scratch folder they
 are reused. `nnUNetv2_predict_from_modelfolder` with its defaults against `medarch import` and `medarch predict`, each
-as it is, and once more in bfloat16 and with `--fast`; label maps compared with each other and with the reference.
+as it is, and once more with OpenVINO (where that is installed), in bfloat16 and with `--fast`; label maps compared with each other and with the reference.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -82,13 +83,16 @@ def compare(peer: Path, scratch: Path, name: str, count: int, options: argparse.
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     seconds, peak = sum(row["seconds"] for row in said), max(row["peak_bytes"] for row in said)
     print(f"dry run of medarch: {seconds:.1f} s without start-up and {peak / 1e6:.0f} MB")
-    for folder, extra in (("bf16", ["--precision", "bf16"]), ("fast", ["--fast"])):
+    variants = {"bf16": ["--precision", "bf16"], "fast": ["--fast"]}
+    if importlib.util.find_spec("openvino"):
+        variants = {"openvino": ["--engine", "openvino"]} | variants
+    for folder, extra in variants.items():
         command = [program, "predict", work / "model", inputs, work / folder, "--device", "cpu", *extra]
         cost = measure(command, log=work / "ours.log")
         ratio = theirs[-1].wall_s / cost.wall_s
         print(f"medarch {' '.join(extra)}: {cost.wall_s:.1f} s, {ratio:.1f} times faster; ", end="")
         print_agreement(work / folder, work / "theirs", labels)
-    for folder in ("ours", "bf16", "fast", "theirs"):
+    for folder in ("ours", *variants, "theirs"):
         score = evaluate(work / folder, dataset / "labelsTr", labels=labels, cases=cases).mean()
         print(f"{folder}: DSC to the reference {score:.4f}", flush=True)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.errors import PredictionError
+from medarch.core.plan import RegistrationPlan
 from medarch.inference.load_case_model import CaseModel
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.optimise_velocity import optimise_velocity
@@ -74,7 +75,9 @@ def apply_network(
     identity = torch.eye(len(matrix), dtype=torch.float64)
     # Cloned: tensors made in inference mode have no gradients.
     start = displacement.clone()
-    return optimise_velocity(first, second, identity, RegistrationSettings(), start=start).displacement
+    trained = model.configuration.registration or RegistrationPlan()
+    settings = RegistrationSettings(similarity=trained.similarity)
+    return optimise_velocity(first, second, identity, settings, start=start).displacement
 
 
 def _mirrored(network: nn.Module, pair: Tensor, flip: tuple[int, ...]) -> Tensor:

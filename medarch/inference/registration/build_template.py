@@ -79,6 +79,13 @@ def build_template(
             "no template of this", expected="two images and one round, or more", found=f"{len(images)} images"
         )
     chosen = settings or RegistrationSettings()
+    if chosen.similarity == "auto":
+        raise UsageError(
+            "a template compares all its members alike",
+            expected="lncc for images of one kind, mind or nmi for others",
+            found="similarity auto",
+            fix="name one",
+        )
     on = torch.device(device)
     members = [prepare_pair(images[0], image, device=on)[1] for image in images]
     template, starts = _first(members)
@@ -128,7 +135,7 @@ def _register(
         template,
         member,
         kind="affine" if settings.linear == "none" else settings.linear,
-        similarity="ncc" if settings.similarity in ("lncc", "mse") else "nmi",
+        similarity=settings.linear_similarity,
         starts=[start],
     )
     if not deformable:

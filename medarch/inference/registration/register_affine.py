@@ -46,16 +46,25 @@ def register_affine(
         similarity: ``ncc``, correlation over the whole overlap, for images of one kind; ``nmi`` for two kinds.
         starts: transforms to start from, ``(D + 1, D + 1)`` float64.
     """
-    levels = []
-    for voxels in (COARSE_VOXELS, FINE_VOXELS):
-        spacing = spacing_of_voxels(fixed, voxels)
-        levels.append((coarsen(fixed, spacing), coarsen(moving, spacing)))
-    found = [_improve(*levels[0], start, "rigid", similarity) for start in starts]
-    world, _ = min(found, key=lambda pair: pair[1])
+    world = register_coarsely(fixed, moving, similarity, starts)
     if kind != "rigid":
-        world, _ = _improve(*levels[0], world, kind, similarity)
-    world, _ = _improve(*levels[1], world, kind, similarity)
+        world, _ = _improve(*_level(fixed, moving, COARSE_VOXELS), world, kind, similarity)
+    world, _ = _improve(*_level(fixed, moving, FINE_VOXELS), world, kind, similarity)
     return world
+
+
+def register_coarsely(
+    fixed: GridImage, moving: GridImage, similarity: AffineSimilarity, starts: Sequence[Tensor]
+) -> Tensor:
+    """Return the best rigid transform at the coarse level; arguments as of :func:`register_affine`."""
+    level = _level(fixed, moving, COARSE_VOXELS)
+    found = [_improve(*level, start, "rigid", similarity) for start in starts]
+    return min(found, key=lambda pair: pair[1])[0]
+
+
+def _level(fixed: GridImage, moving: GridImage, voxels: int) -> tuple[GridImage, GridImage]:
+    spacing = spacing_of_voxels(fixed, voxels)
+    return coarsen(fixed, spacing), coarsen(moving, spacing)
 
 
 def centre_of_mass(image: GridImage) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from torch import Tensor
 
 from medarch.core.errors import GeometryError
 from medarch.core.spatial_transform import AffineTransform, DisplacementField, SpatialTransform, TransformChain
+from medarch.inference.registration.choose_similarity import choose_similarity
 from medarch.inference.registration.grid_image import GridImage, voxel_map
 from medarch.inference.registration.optimise_velocity import Deformation, Progress, optimise_velocity
 from medarch.inference.registration.pair_image import PairImage
 from medarch.inference.registration.prepare_pair import prepare_pair
-from medarch.inference.registration.register_affine import centre_of_mass, register_affine
-from medarch.inference.registration.settings import RegistrationSettings
+from medarch.inference.registration.register_affine import centre_of_mass, register_affine, register_coarsely
+from medarch.inference.registration.settings import RegistrationSettings, Similarity
 from medarch.networks.motion.jacobian_determinant import jacobian_determinant
 
 SMALLEST_OVERLAP = 0.05
@@ -42,6 +43,10 @@ class PairRegistration:
     """Of the velocity field."""
     seconds: float
     """Wall time."""
+    similarity: Similarity
+    """What the images were compared by."""
+    because: str
+    """Why that was chosen; empty if it was asked for."""
 
     @property
     def folds(self) -> int:
@@ -82,14 +87,20 @@ def register_pair(
     chosen = settings or RegistrationSettings()
     on = torch.device(device)
     images = prepare_pair(fixed, moving, device=on)
-    world = _linear(*images, chosen)
+    first = None if start is None else torch.from_numpy(np.ascontiguousarray(start, dtype=np.float32))[None].to(on)
+    starts = _starts(*images, chosen)
+    because = ""
+    if chosen.similarity == "auto":
+        nearby = starts[0] if chosen.linear == "none" else register_coarsely(*images, "nmi", starts)
+        choice = choose_similarity(*images, nearby, displacement=first)
+        chosen, because = replace(chosen, similarity=choice.similarity), choice.because
+    world = _linear(*images, chosen, starts)
     index = torch.linalg.solve(images[1].matrix, world @ images[0].matrix)
     affine = AffineTransform.from_voxels(index.numpy(), fixed.geometry, moving.geometry)
     linear: tuple[SpatialTransform, ...] = () if chosen.linear == "none" else (affine,)
     if not chosen.deformable:
         chain = TransformChain(linear)
-        return PairRegistration(chain, chain.inverse(), None, 0, time.monotonic() - began)
-    first = None if start is None else torch.from_numpy(np.ascontiguousarray(start, dtype=np.float32))[None].to(on)
+        return PairRegistration(chain, chain.inverse(), None, 0, time.monotonic() - began, chosen.similarity, because)
     found = optimise_velocity(
         *images,
         world,
@@ -98,11 +109,16 @@ def register_pair(
         deadline=None if chosen.seconds is None else began + chosen.seconds,
         progress=progress,
     )
-    return _result(found, linear, fixed, began)
+    return _result(found, linear, fixed, began, chosen.similarity, because)
 
 
 def _result(
-    found: Deformation, linear: tuple[SpatialTransform, ...], fixed: PairImage, began: float
+    found: Deformation,
+    linear: tuple[SpatialTransform, ...],
+    fixed: PairImage,
+    began: float,
+    similarity: Similarity,
+    because: str,
 ) -> PairRegistration:
     forward, back = (
         DisplacementField.from_voxels(field[0].cpu().numpy(), fixed.geometry)
@@ -115,11 +131,13 @@ def _result(
         jacobian,
         found.iterations,
         time.monotonic() - began,
+        similarity,
+        because,
     )
 
 
-def _linear(fixed: GridImage, moving: GridImage, settings: RegistrationSettings) -> Tensor:
-    """The affine transform in millimetres."""
+def _starts(fixed: GridImage, moving: GridImage, settings: RegistrationSettings) -> list[Tensor]:
+    """Where the linear step starts, in millimetres."""
     world = torch.eye(fixed.dim + 1, dtype=torch.float64)
     overlap = _overlap(fixed, moving, world)
     if settings.start != "centres" and overlap < SMALLEST_OVERLAP:
@@ -129,18 +147,18 @@ def _linear(fixed: GridImage, moving: GridImage, settings: RegistrationSettings)
             found=f"{overlap:.1%}",
             fix="lay their centres of mass onto each other (start centres), or correct the origins in the files",
         )
-    if settings.linear == "none":
-        return world
     centred = world.clone()
     centred[: fixed.dim, fixed.dim] = centre_of_mass(moving) - centre_of_mass(fixed)
-    starts = {"auto": [world, centred], "files": [world], "centres": [centred]}[settings.start]
-    found = register_affine(
-        fixed,
-        moving,
-        kind=settings.linear,
-        similarity="ncc" if settings.similarity in ("lncc", "mse") else "nmi",
-        starts=starts,
-    )
+    if settings.linear == "none":
+        return [world]
+    return {"auto": [world, centred], "files": [world], "centres": [centred]}[settings.start]
+
+
+def _linear(fixed: GridImage, moving: GridImage, settings: RegistrationSettings, starts: list[Tensor]) -> Tensor:
+    """The affine transform in millimetres."""
+    if settings.linear == "none":
+        return starts[0]
+    found = register_affine(fixed, moving, kind=settings.linear, similarity=settings.linear_similarity, starts=starts)
     left = _overlap(fixed, moving, found)
     if left < SMALLEST_OVERLAP:
         raise GeometryError(

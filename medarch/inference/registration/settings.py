@@ -9,9 +9,9 @@ from medarch.core.errors import UsageError
 
 Linear = Literal["none", "rigid", "similarity", "affine"]
 Start = Literal["auto", "files", "centres"]
-Similarity = Literal["lncc", "mind", "nmi", "mse"]
+Similarity = Literal["auto", "lncc", "mind", "nmi", "mse"]
 """Local correlation for images of one kind, MIND descriptors or mutual information for two kinds, squared difference
-for images on one scale of intensities."""
+for images on one scale of intensities; ``auto`` looks at a pair and takes one of the first two."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class RegistrationSettings:
         _require(self.smoothness >= 0, "smoothness", "0 or more", self.smoothness)
         _require(self.window % 2 == 1 and self.window > 1, "window", "an odd number of voxels from 3", self.window)
         _require(self.seconds is None or self.seconds > 0, "seconds", "more than 0", self.seconds)
+
+    @property
+    def linear_similarity(self) -> Literal["ncc", "nmi"]:
+        """What the linear step takes."""
+        return "ncc" if self.similarity in ("lncc", "mse") else "nmi"
 
 
 def _require(fulfilled: bool, name: str, expected: str, found: Any) -> None:

@@ -27,9 +27,12 @@ def similarity_loss(name: Similarity, fixed: GridImage, *, window: int) -> Loss:
     What depends on the fixed image alone is computed once.
 
     Args:
-        name: of the measure.
+        name: of the measure; ``auto`` is decided before.
         fixed: image, with the mask of what counts.
         window: side in voxels of the local correlation.
+
+    Raises:
+        ValueError: the name is not that of a measure.
     """
     if name == "lncc":
         return LocalCorrelation(fixed.values, window=window, mask=fixed.mask, epsilon=EPSILON, noise=True)
@@ -38,7 +41,9 @@ def similarity_loss(name: Similarity, fixed: GridImage, *, window: int) -> Loss:
         return lambda warped: masked_mean((_describe(warped) - described).square(), fixed.mask)
     if name == "nmi":
         return lambda warped: nmi(fixed.values, warped, mask=fixed.mask)
-    return lambda warped: mse(fixed.values, warped, mask=fixed.mask)
+    if name == "mse":
+        return lambda warped: mse(fixed.values, warped, mask=fixed.mask)
+    raise ValueError(f"no similarity: {name}")
 
 
 def _describe(image: Tensor) -> Tensor:

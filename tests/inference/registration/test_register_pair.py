@@ -121,6 +121,31 @@ def test_a_rigid_motion_between_two_modalities_is_found(similarity):
     assert np.linalg.norm(map_points(points, found.chain).points_mm - expected, axis=1).max() < 0.5
 
 
+@pytest.mark.parametrize(
+    ("look", "similarity"),
+    [
+        (lambda array: array, "lncc"),
+        (lambda array: 300 * array + 40, "lncc"),
+        (lambda array: array.max() - array, "mind"),
+        (lambda array: np.abs(array - np.median(array[array > 0.3])), "mind"),
+    ],
+)
+def test_the_pair_says_what_it_is_compared_by(look, similarity):
+    moving = textured((34, 36, 32))
+    fixed, _ = deformed(moving, largest=2.0)
+    fixed = np.roll(fixed, 2, axis=1)
+    by_itself = RegistrationSettings(similarity="auto", iterations=(5, 5, 5))
+    found = register_pair(image(fixed), image(look(moving)), by_itself)
+    assert found.similarity == similarity
+    assert "correlates" in found.because
+    asked = RegistrationSettings(similarity=similarity, iterations=(5, 5, 5))
+    same = register_pair(image(fixed), image(look(moving)), asked)
+    assert same.because == ""
+    for one, other in zip(found.chain.parts, same.chain.parts, strict=True):
+        assert np.array_equal(one.voxels() if hasattr(one, "voxels") else one.matrix,
+                              other.voxels() if hasattr(other, "voxels") else other.matrix)  # fmt: skip
+
+
 def test_two_pictures_are_registered_in_their_plane():
     moving = textured((60, 64, 9), seed=5)[:, :, 4]
     fixed, truth = deformed(moving, largest=3.0)
