@@ -4,7 +4,8 @@
 
 The models are those of nnunet_parity.py (nnU-Net plans and trains them; widths 16 and 8); in its scratch folder they
 are reused. `nnUNetv2_predict_from_modelfolder` with its defaults against `medarch import` and `medarch predict`, each
-as it is, and once more with OpenVINO (where that is installed), in bfloat16 and with `--fast`; label maps compared with each other and with the reference.
+as it is, and once more with OpenVINO (where that is installed), in bfloat16 and with `--fast`; label maps compared
+with each other and with the reference.
 """
 
 from __future__ import annotations
