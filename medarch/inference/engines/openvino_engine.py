@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -38,8 +39,7 @@ class OpenVinoEngine:
         return torch.from_numpy(self._request.infer([tiles.contiguous().numpy()])[0])
 
     def _converted(self, example: Tensor) -> Any:
-        import openvino
-
+        openvino = _import_openvino()
         with warnings.catch_warnings():
             # torch warns of branches that a trace does not follow. They hang on the shape, and the shape stays.
             warnings.simplefilter("ignore")
@@ -52,3 +52,16 @@ class OpenVinoEngine:
         }
         self._network = None
         return openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+
+
+def _import_openvino() -> Any:
+    """Import OpenVINO without its telemetry.
+
+    A conversion tells a server on the internet, from forked processes. No hospital has agreed to that; and a fork takes
+    numpy's matrix products in other threads their workers away: they wait for ever, or return what is not finished.
+    OpenVINO has a stub for where the package is missing.
+    """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino

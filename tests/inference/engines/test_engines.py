@@ -1,6 +1,12 @@
 """Every engine against float32 layer by layer."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+import small_plan as small_plan_module
 import torch
 from small_plan import small_network, small_plan
 from untrained_model import write_model
@@ -93,3 +99,32 @@ def test_a_model_predicts_on_the_engine_asked_for(tmp_path):
     assert model.with_engine("bf16").dtype == torch.bfloat16
     with pytest.raises(UsageError, match="does not compute in float32"):
         load_model(folder, engine="bf16", precision="float32")
+
+
+def test_openvino_starts_no_process_and_tells_nobody():
+    """A hook of Python's cannot be taken away again, so in a program of its own."""
+    usable("openvino")
+    program = """
+import sys
+
+def hook(event, arguments):
+    if event in ("os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect"):
+        told.append(event)
+
+told = []
+sys.addaudithook(hook)
+import torch
+from medarch.inference.engines.load_engine import load_engine
+from medarch.networks.build_network import build_network
+from small_plan import small_network
+
+engine = load_engine("openvino", build_network(small_network("plain_unet", dim=3)).eval(), torch.device("cpu"))
+engine(torch.ones(1, 1, 8, 16, 16))
+assert not told, told
+"""
+    places = os.pathsep.join((str(Path(small_plan_module.__file__).parent), *sys.path))
+    environment = os.environ | {"PYTHONPATH": places}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
