@@ -29,6 +29,9 @@ from medarch.tasks.task import Outputs, Task
 SIMILARITY_STEPS = 10_000
 """The similarity is counted in ten-thousandths: whole numbers add up to the same sum in any order."""
 
+SCALES = 3
+"""A window sees as far as it is wide: training also compares images of half and of a quarter of the resolution."""
+
 
 class Registration(Task):
     """Similarity of the fixed and the warped moving image, smoothness of the field, and overlap of labels.
@@ -78,10 +81,10 @@ class Registration(Task):
     def loss(self, outputs: Outputs, target: Tensor) -> Tensor:
         """Weighted sum of what the plan asks for."""
         pair, found, settings = self._pair(target), _Found.of(outputs), self.settings
-        loss = self._similarity(pair.fixed, warp(pair.moving, found.displacement))
+        loss = self._likeness(pair.fixed, warp(pair.moving, found.displacement))
         backward = found.inverse
         if backward is not None and settings.bidirectional:
-            loss = (loss + self._similarity(pair.moving, warp(pair.fixed, backward))) / 2
+            loss = (loss + self._likeness(pair.moving, warp(pair.fixed, backward))) / 2
         smoothness = {"diffusion": diffusion, "bending": bending}[settings.smoothness]
         loss = loss + settings.smoothness_weight * smoothness(found.penalised, spacing_mm=self.spacing_mm)
         if settings.jacobian_weight:
@@ -113,6 +116,16 @@ class Registration(Task):
                     field = displacement[row : row + 1]
                     losses.append(landmark_distance(field, fixed[known], moving[known], spacing_mm=self.spacing_mm))
         return self.settings.landmark_weight * torch.stack(losses).mean()
+
+    def _likeness(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """The similarity that is trained on; of a local one the mean over several resolutions."""
+        if self.settings.similarity != "lncc":
+            return self._similarity(fixed, moving)
+        losses = [self._similarity(fixed, moving)]
+        while len(losses) < SCALES and min(fixed.shape[2:]) >= 2 * self.settings.window:
+            fixed, moving = _coarser(fixed, 2), _coarser(moving, 2)
+            losses.append(self._similarity(fixed, moving))
+        return torch.stack(losses).mean()
 
     def _similarity(self, fixed: Tensor, moving: Tensor) -> Tensor:
         kind = self.settings.similarity

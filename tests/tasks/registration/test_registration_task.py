@@ -46,6 +46,21 @@ def test_the_field_that_brings_the_pair_together_costs_least(similarity):
     assert made.score(made.tally(constant_field(0.0), target))["mean"] == pytest.approx(2 * 4 / 12)
 
 
+def test_local_correlation_sees_further_than_its_window():
+    made = task(similarity="lncc", label_weight=0.0, smoothness_weight=0.0, window=3)
+    image = torch.zeros(1, 2, 24, 24, 48)
+    image[:, 0, 10:14, 10:14, 10:14] = 1
+    image[:, 1, 10:14, 10:14, 30:34] = 1
+    target = made.target(torch.zeros(1, 2, 24, 24, 48, dtype=torch.int16), image)
+    field = torch.zeros(1, 3, 24, 24, 48)
+    losses = []
+    for shift in (4.0, 12.0, 20.0):  # that leave 16, 8 and 0 voxels between them
+        field[:, 2] = shift
+        losses.append(made.loss(field, target).item())
+    assert losses[0] > losses[1] + 1e-4
+    assert losses[1] > losses[2] + 1e-2
+
+
 def test_smoothness_is_asked_of_what_the_network_says():
     made = task(similarity="mse", smoothness_weight=3.0)
     image, label = moved_pair()
