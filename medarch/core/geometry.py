@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SPACING_TOLERANCE_MM = 1e-3
-"""Two spacings are equal when they differ by less (per axis)."""
+"""Two spacings are equal when they differ by less (per axis), see :func:`spacing_tolerance_mm`."""
+SPACING_TOLERANCE_SHARE = 0.01
+"""Voxels of a microscope are micrometres long: there the tolerance is this share of a voxel's edge."""
 POSITION_TOLERANCE_VOXELS = 0.1
 """Two grids agree when no corner voxel's centre moves by more than this share of the smallest voxel edge."""
 ORTHOGONALITY_TOLERANCE = 1e-3
@@ -28,6 +30,11 @@ ORTHOGONALITY_TOLERANCE = 1e-3
 
 Triple = tuple[int, int, int]
 Row = tuple[float, float, float, float]
+
+
+def spacing_tolerance_mm(spacing_mm: float) -> float:
+    """Return by how much another spacing may differ from this one and still count as equal."""
+    return min(SPACING_TOLERANCE_MM, SPACING_TOLERANCE_SHARE * spacing_mm)
 
 
 def _affine_rows(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
@@ -142,7 +149,7 @@ class Geometry(Record):
             return [f"shape {self.shape} against {other.shape}"]
         found = []
         gaps = np.abs(np.subtract(self.spacing_mm, other.spacing_mm))
-        if gaps.max() > SPACING_TOLERANCE_MM:
+        if any(gap > spacing_tolerance_mm(mm) for gap, mm in zip(gaps, self.spacing_mm, strict=True)):
             found.append(f"spacing {_mm(self.spacing_mm)} against {_mm(other.spacing_mm)}")
         corners = np.array(list(itertools.product(*[(0, size - 1) for size in self.shape])))
         homogeneous = np.c_[corners, np.ones(len(corners))]

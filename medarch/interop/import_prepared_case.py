@@ -12,7 +12,7 @@ import numpy as np
 from medarch.core.dataset import Case, case_sha256
 from medarch.core.errors import PreprocessingError
 from medarch.core.fingerprint import CaseFingerprint
-from medarch.core.geometry import SPACING_TOLERANCE_MM, Geometry, Triple
+from medarch.core.geometry import Geometry, Triple, spacing_tolerance_mm
 from medarch.core.labels import LabelScheme
 from medarch.core.plan import PreprocessingPlan
 from medarch.core.prepared import PreparedCase
@@ -144,7 +144,7 @@ def _require_spacing(parts: _Parts, permutation: Triple, current: Sequence[float
     for axis, spacing in zip(permutation, current, strict=True):
         # The one slice of a 2D image has no thickness; nnU-Net makes one up.
         gap = abs(parts.geometry.spacing_mm[axis] - spacing)
-        if gap > SPACING_TOLERANCE_MM and parts.geometry.shape[axis] > 1:
+        if gap > spacing_tolerance_mm(spacing) and parts.geometry.shape[axis] > 1:
             raise _misfit(parts.case, f"spacing {parts.geometry.spacing_mm} of its label map", f"{tuple(current)}")
 
 

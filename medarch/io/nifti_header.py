@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medarch.core.geometry import SPACING_TOLERANCE_MM, Geometry, Triple
+from medarch.core.geometry import Geometry, Triple, spacing_tolerance_mm
 from medarch.io.fault import fault
 from medarch.io.suffix import split_suffix
 from medarch.io.volume_header import Doubt, VolumeHeader
@@ -203,7 +203,8 @@ def _conflict(sform: np.ndarray, qform: np.ndarray | None, fields: dict[str, Any
     rank = min(fields["dim"][0], 3)
     stated = np.abs(fields["pixdim"][1 : rank + 1])
     spacing = np.sqrt((sform[:3, :rank] ** 2).sum(axis=0))
-    if stated.min() > 0 and not (np.abs(stated - spacing) <= SPACING_TOLERANCE_MM).all():
+    equal = all(abs(one - mm) <= spacing_tolerance_mm(mm) for one, mm in zip(stated, spacing, strict=True))
+    if stated.min() > 0 and not equal:
         return f"sform has voxels of {_sizes(spacing)}, pixdim of {_sizes(stated)}"
     if qform is None or np.abs(sform - qform).max() < 1e-6:
         return ""

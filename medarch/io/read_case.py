@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medarch.core.check import CODES, Finding
 from medarch.core.dataset import Case
-from medarch.core.errors import GeometryError, VolumeError
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
-from medarch.io.case_findings import case_findings
 from medarch.io.read_volume import Volume, read_volume
+from medarch.io.refuse_case import refuse_case
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,12 @@ def read_case(
     """
     images = [read_volume(path) for path in case.images]
     label = read_volume(case.label) if case.label else None
-    _refuse(case, case_findings(case, images, label, channels=channels, labels=labels), waived)
+    refuse_case(case, images, label, channels=channels, labels=labels, waived=waived)
+    return stack_case(images, label)
+
+
+def stack_case(images: Sequence[Volume], label: Volume | None) -> CaseVolumes:
+    """Stack the channels of files that belong together: what :func:`read_case` does with what it has read."""
     digest = hashlib.sha256()
     for volume in (*images, *([label] if label else [])):
         digest.update(volume.content_sha256.encode())
@@ -58,23 +61,6 @@ def read_case(
         geometry=images[0].geometry,
         label=_integers(label.array[0]) if label else None,
         content_sha256=digest.hexdigest(),
-    )
-
-
-def _refuse(case: Case, findings: Sequence[Finding], waived: Sequence[str]) -> None:
-    errors = [finding for finding in findings if finding.severity == "error" and finding.code not in waived]
-    if not errors:
-        return
-    first = errors[0]
-    entry = CODES[first.code]
-    kind = GeometryError if entry.topic == "grid" else VolumeError
-    more = f" (and {len(errors) - 1} more: see `medarch check`)" if len(errors) > 1 else ""
-    raise kind(
-        f"{first.code} case {case.id}, {first.file}: {entry.meaning}{more}",
-        expected=first.expected,
-        found=first.found,
-        fix=first.fix,
-        check=first.code,
     )
 
 

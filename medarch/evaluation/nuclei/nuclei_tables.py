@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from medarch.core.evaluation import Interval
 from medarch.core.files import write_text
-from medarch.core.nuclei_evaluation import IMAGE_MEASURES, NucleiEvaluation
+from medarch.core.nuclei_evaluation import IMAGE_MEASURES, NucleiEvaluation, NucleiMeasures
 
+LISTED = 3
+"""Reasons why images could not be measured that the table tells."""
 _TITLES = {"pq": "PQ", "dq": "DQ", "sq": "SQ", "aji": "AJI", "aji_plus": "AJI+", "dice": "Dice"}
 
 
@@ -29,6 +33,8 @@ def format_nuclei_table(evaluation: NucleiEvaluation) -> str:
         + f", F_d {_number(evaluation.detection_f)}"
         + ("." if radius is None else f" (centres within {radius:.3g} mm)."),
     ]
+    if failed := [row for row in evaluation.rows if row.status == "failed"]:
+        lines += ["", f"{len(failed)} of {len(evaluation.rows)} images could not be measured:", *_reasons(failed)]
     if evaluation.types:
         lines += [
             "",
@@ -55,6 +61,17 @@ def write_nuclei_tables(evaluation: NucleiEvaluation, folder: Path) -> None:
         writer.writerow([row.case, row.status, row.reference_nuclei, row.found_nuclei, *values, row.reason])
     write_text(folder / "evaluation.csv", text.getvalue())
     write_text(folder / "evaluation.md", format_nuclei_table(evaluation))
+
+
+def _reasons(failed: Sequence[NucleiMeasures]) -> list[str]:
+    """The most frequent reasons with their counts; images that differ in their names only share one."""
+    cases: dict[str, list[NucleiMeasures]] = defaultdict(list)
+    for row in failed:
+        cases[" ".join(row.reason.split()).replace(row.case, "*")].append(row)
+    ranked = sorted(cases.values(), key=len, reverse=True)
+    lines = [f"- {len(rows)}, {rows[0].case}: {' '.join(rows[0].reason.split())}" for rows in ranked[:LISTED]]
+    left = sum(len(rows) for rows in ranked[LISTED:])
+    return [*lines, f"- {left} for other reasons, see evaluation.csv"] if left else lines
 
 
 def _number(value: float | None) -> str:

@@ -13,8 +13,9 @@ from medarch.core.dataset import Case
 from medarch.core.errors import DatasetError
 from medarch.core.geometry import Geometry
 from medarch.io.fault import fault
-from medarch.io.read_case import CaseVolumes, read_case
-from medarch.io.read_volume import read_volume
+from medarch.io.read_case import CaseVolumes, stack_case
+from medarch.io.read_volume import Volume, read_volume
+from medarch.io.refuse_case import refuse_case
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 INSTANCE_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npz", ".npy", ".mat")
@@ -77,14 +78,16 @@ def read_volume_of_nuclei(case: Case, *, channels: int) -> tuple[CaseVolumes, np
         VolumeError: a file is damaged.
         GeometryError: files of the case lie on different grids.
     """
-    volumes = read_case(case, channels=channels)
+    images = [read_volume(path) for path in case.images]
+    label = read_volume(case.label) if case.label else None
+    refuse_case(case, images, label, channels=channels)
+    volumes = stack_case(images, label)
     require_volume(volumes.geometry, case.images[0])
     if volumes.label is not None and case.label is not None:
         volumes = replace(volumes, label=_whole(volumes.label, case.label, np.int32))
     if case.types is None:
         return volumes, None
-    kinds = read_case(Case(id=case.id, images=case.images, label=case.types), channels=channels).label
-    return volumes, None if kinds is None else _whole(kinds, case.types, np.uint8)
+    return volumes, _types_beside(images[0], case.types, case.id)
 
 
 def read_volume_instances(path: Path, types: Path | None = None) -> tuple[np.ndarray, np.ndarray | None, Geometry]:
@@ -95,12 +98,20 @@ def read_volume_instances(path: Path, types: Path | None = None) -> tuple[np.nda
         VolumeError: a file is damaged.
         GeometryError: the maps lie on different grids.
     """
-    held = read_case(Case(id=path.name, images=(path,), label=types), channels=1)
+    held = read_volume(path)
+    # As a map, not as an image, which may not be empty.
+    refuse_case(Case(id=path.name, images=(path,), label=path), [], held, channels=1)
     require_volume(held.geometry, path)
-    # Not the floats that images become: numbers above 2**24 would be rounded.
-    instances = _whole(read_volume(path).array[0], path, np.int32)
-    kinds = None if held.label is None or types is None else _whole(held.label, types, np.uint8)
-    return instances, kinds, held.geometry
+    kinds = None if types is None else _types_beside(held, types, path.name)
+    return _whole(held.array[0], path, np.int32), kinds, held.geometry
+
+
+def _types_beside(volume: Volume, types: Path, name: str) -> np.ndarray:
+    kinds = read_volume(types)
+    case = Case(id=name, images=(volume.path,), label=types)
+    # The volume has been judged; instances, too, may lie here, of which there may be none.
+    refuse_case(case, [volume], kinds, channels=len(volume.array), waived=("ALL_ZERO", "CONSTANT_IMAGE"))
+    return _whole(kinds.array[0], types, np.uint8)
 
 
 def require_volume(geometry: Geometry, path: Path) -> None:
