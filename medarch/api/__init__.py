@@ -7,6 +7,7 @@ from medarch.api.compare import StudyOutcome, compare
 from medarch.api.ensemble import ensemble
 from medarch.api.environment import environment
 from medarch.api.estimate_prediction import estimate_prediction
+from medarch.api.estimate_registration import estimate_registration
 from medarch.api.evaluate import evaluate
 from medarch.api.export import export
 from medarch.api.find_model import find_model
@@ -40,6 +41,7 @@ __all__ = [
     "ensemble",
     "environment",
     "estimate_prediction",
+    "estimate_registration",
     "evaluate",
     "export",
     "find_model",

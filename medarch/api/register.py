@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medarch.api.pair_files import read_labels, read_on_grid
 from medarch.api.progress import Progress
+from medarch.api.read_registration import Files, read_registration
 from medarch.api.write_registration import write_registration
 from medarch.core.pair_report import PairReport
-from medarch.core.spatial_transform import IDENTITY
 
 if TYPE_CHECKING:
     from medarch.inference.registration.settings import Linear, Similarity, Start
-
-Files = tuple[Path, Path]
-"""Of the fixed and of the moving image."""
-
 
 def register(
     fixed: Path,
@@ -72,55 +67,27 @@ def register(
         EvaluationError: the landmarks cannot be paired.
         UsageError: a setting does not fit.
     """
-    from medarch.evaluation.registration.registered_pair import RegisteredPair
-    from medarch.evaluation.registration.target_registration_error import target_registration_error
-    from medarch.inference.registration.pair_image import PairImage
     from medarch.inference.registration.register_pair import register_pair
-    from medarch.inference.registration.settings import RegistrationSettings
-    from medarch.io.read_volume import read_volume
-    from medarch.io.transforms.read_landmarks import read_landmarks
-    from medarch.io.transforms.read_transform import read_transform
     from medarch.planning.detect_device import detect_device
-    from medarch.preprocessing.transforms.compose_field import compose_field
 
-    settings = RegistrationSettings(
-        linear="none" if start_from is not None else linear,
+    given = read_registration(
+        fixed,
+        moving,
+        linear=linear,
         deformable=deformable,
         similarity=similarity,
         smoothness=smoothness,
         iterations=iterations,
         start=start,
         seconds=seconds,
+        start_from=start_from,
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
+        labels=labels,
+        landmarks=landmarks,
     )
-    volumes = [read_volume(path) for path in (fixed, moving)]
-    masks = [
-        None if path is None else read_on_grid(path, volume)
-        for path, volume in zip((fixed_mask, moving_mask), volumes, strict=True)
-    ]
-    # What judges the result is read before it is computed: a wrong file costs nothing.
-    names: dict[str, int] = {}
-    if labels is not None:
-        names = read_labels(labels[0], volumes[0])
-        read_labels(labels[1], volumes[1])
-    if landmarks is not None:
-        target_registration_error(read_landmarks(landmarks[0]), read_landmarks(landmarks[1]), IDENTITY)
-    judged_by = RegisteredPair(
-        f"{moving.name} onto {fixed.name}",
-        fixed.name,
-        moving.name,
-        fixed,
-        moving,
-        fixed_label=labels and labels[0],
-        moving_label=labels and labels[1],
-        fixed_landmarks=landmarks and landmarks[0],
-        moving_landmarks=landmarks and landmarks[1],
-    )
-    first = None
-    if start_from is not None:
-        geometry = volumes[0].geometry
-        first = compose_field(read_transform(start_from), geometry).voxels()
-        first = first[:2, :, :, 0] if geometry.shape[2] == 1 else first
-    images = [PairImage(volume.array, volume.geometry, mask) for volume, mask in zip(volumes, masks, strict=True)]
     on = detect_device(device).kind
-    found = register_pair(images[0], images[1], settings, start=first, device=on, progress=progress)
-    return write_registration(found, volumes, output, settings=settings, judged_by=judged_by, labels=names)
+    found = register_pair(*given.images, given.settings, start=given.start, device=on, progress=progress)
+    return write_registration(
+        found, given.volumes, output, settings=given.settings, judged_by=given.judged_by, labels=given.labels
+    )

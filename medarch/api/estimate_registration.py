@@ -1,0 +1,61 @@
+"""What registering a pair would do and cost on this machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medarch.api.read_registration import Files, read_registration
+from medarch.core.registration_estimate import RegistrationEstimate
+
+if TYPE_CHECKING:
+    from medarch.inference.registration.settings import Linear, Similarity, Start
+
+
+def estimate_registration(
+    fixed: Path,
+    moving: Path,
+    *,
+    linear: Linear = "affine",
+    deformable: bool = True,
+    similarity: Similarity = "auto",
+    smoothness: float = 0.3,
+    iterations: tuple[int, ...] = (40, 40, 40),
+    start: Start = "auto",
+    seconds: float | None = None,
+    start_from: Path | None = None,
+    fixed_mask: Path | None = None,
+    moving_mask: Path | None = None,
+    labels: Files | None = None,
+    landmarks: Files | None = None,
+    device: str = "auto",
+) -> RegistrationEstimate:
+    """Read, check and align a pair, probe a few iterations, and write nothing.
+
+    Arguments and errors are those of :func:`medarch.api.register`.
+    """
+    from medarch.inference.registration.estimate_pair import estimate_pair
+    from medarch.planning.detect_device import detect_device
+
+    began = time.monotonic()
+    given = read_registration(
+        fixed,
+        moving,
+        linear=linear,
+        deformable=deformable,
+        similarity=similarity,
+        smoothness=smoothness,
+        iterations=iterations,
+        start=start,
+        seconds=seconds,
+        start_from=start_from,
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
+        labels=labels,
+        landmarks=landmarks,
+    )
+    read_s = time.monotonic() - began
+    on = detect_device(device).kind
+    found = estimate_pair(*given.images, given.settings, start=given.start, device=on, labels=len(given.labels))
+    return found.model_copy(update={"read_seconds": read_s, "seconds": found.seconds + read_s})
