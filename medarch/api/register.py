@@ -13,6 +13,7 @@ from medarch.core.pair_report import PairReport
 if TYPE_CHECKING:
     from medarch.inference.registration.settings import Linear, Similarity, Start
 
+
 def register(
     fixed: Path,
     moving: Path,

@@ -9,7 +9,7 @@ import typer
 
 from medarch.cli.console import DONE, SOME_FAILED, errors_told, print_table, say_json
 from medarch.cli.options import Configuration, Json
-from medarch.cli.read_size import read_size
+from medarch.cli.read_numbers import read_numbers
 
 if TYPE_CHECKING:
     from medarch.api import MemoryReport
@@ -51,10 +51,11 @@ def memory(
     with errors_told(as_json=json):
         from medarch import api
 
+        sides = patch and patch.replace("x", ",").replace("×", ",")
         report = api.memory(
             source,
             configuration=configuration,
-            patch_voxels=read_size(patch and patch.replace("x", ",").replace("×", ","), [2, 3]),
+            patch_voxels=read_numbers("--patch", sides, counts=[2, 3], smallest=1) if sides else None,
             batch_size=batch,
             in_channels=channels,
             heads=classes,

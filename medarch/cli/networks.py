@@ -8,7 +8,7 @@ import typer
 
 from medarch.cli.console import errors_told, print_table, say_json
 from medarch.cli.options import Json
-from medarch.cli.read_size import read_size
+from medarch.cli.read_numbers import read_numbers
 
 if TYPE_CHECKING:
     from medarch.api.show_network import NetworkFacts
@@ -61,9 +61,8 @@ def show(
     with errors_told(as_json=json):
         from medarch import api
 
-        facts = api.show_network(
-            name, dim=dim, in_channels=channels, heads=classes, patch_voxels=read_size(patch, [dim])
-        )
+        size = None if patch is None else read_numbers("--patch", patch, counts=[dim], smallest=1)
+        facts = api.show_network(name, dim=dim, in_channels=channels, heads=classes, patch_voxels=size)
         if json:
             say_json(_described(facts.entry) | _costs(facts))
             return

@@ -10,12 +10,14 @@ import typer
 from medarch.cli.console import errors_told, print_table, progress_bar, say_json
 from medarch.cli.durations import seconds
 from medarch.cli.options import DeviceName, Json, Verbose
+from medarch.cli.read_numbers import read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medarch.core.evaluation import Measurement
     from medarch.core.pair_report import PairReport
+    from medarch.core.registration_estimate import ImageGrid, RegistrationEstimate
 
 PairOfFiles = tuple[Path, Path]
 
@@ -57,6 +59,13 @@ def register(
         PairOfFiles | None, typer.Option(metavar="FIXED MOVING", help="Landmarks to judge by, .csv or .fcsv.")
     ] = None,
     device: DeviceName = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check and align the pair, print what would be done at what cost in time and memory, stop.",
+        ),
+    ] = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -69,7 +78,7 @@ def register(
             "deformable": deformable,
             "similarity": similarity,
             "smoothness": smoothness,
-            "iterations": _numbers(iterations),
+            "iterations": read_numbers("--iterations", iterations, counts=[3], example="40,40,40"),
             "start": start,
             "seconds": seconds(time_budget),
             "start_from": start_from,
@@ -79,6 +88,9 @@ def register(
             "landmarks": landmarks,
             "device": device,
         }
+        if dry_run:
+            _print_estimate(api.estimate_registration(fixed, moving, **chosen), as_json=json)
+            return
         with progress_bar("register", unit="iteration") as progress:
             report = api.register(fixed, moving, output, **chosen, progress=progress)
         if json:
@@ -106,6 +118,37 @@ def _print(report: PairReport, output: Path) -> None:
     typer.echo(f"in {output}: {', '.join(report.files.values())}")
 
 
+def _print_estimate(found: RegistrationEstimate, *, as_json: bool) -> None:
+    if as_json:
+        say_json(found.model_dump(mode="json"))
+        return
+    typer.echo(f"fixed {_grid(found.fixed)}; moving {_grid(found.moving)}")
+    typer.echo(
+        f"{found.overlap:.0%} of the fixed image lies in the moving one where the files place them"
+        + ("" if found.linear == "none" else f", {found.overlap_aligned:.0%} after the linear step ({found.linear})")
+    )
+    typer.echo(f"compared by {found.similarity}" + (f": {found.because}" if found.because else ""))
+    if found.levels:
+        rows = [
+            ["×".join(map(str, level.size)), _edges(level), f"{level.iterations}", f"{level.seconds:.1f}"]
+            for level in found.levels
+        ]
+        print_table("deformation", ["grid", "mm", "iterations", "seconds"], rows)
+    typer.echo(
+        f"about {found.seconds:.0f} s on {found.device} ({found.read_seconds + found.align_seconds:.1f} until aligned, "
+        f"{found.finish_seconds:.1f} for the inverse, {found.write_seconds:.1f} for writing and measuring), "
+        f"at most {found.peak_bytes / 2**20:.0f} MiB of memory; nothing was written"
+    )
+
+
+def _grid(grid: ImageGrid) -> str:
+    return f"{'×'.join(map(str, grid.size))} of {_edges(grid)} mm"
+
+
+def _edges(grid: ImageGrid) -> str:
+    return "×".join(f"{edge:.3g}" for edge in grid.spacing_mm)
+
+
 def _text(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
@@ -113,10 +156,3 @@ def _text(value: float | None, digits: int) -> str:
 def _mean(rows: Sequence[Measurement]) -> str:
     found = [value for row in rows if (value := row.values["dsc"]) is not None]
     return f"{sum(found) / len(found):.3f}" if found else "-"
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise typer.BadParameter("three whole numbers with commas between, such as 40,40,40") from error
