@@ -15,6 +15,7 @@ from medarch.core.errors import MedarchError
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
 from medarch.io.case_findings import case_findings
+from medarch.io.landmark_findings import landmark_findings
 from medarch.io.read_volume import Volume, read_volume
 
 
@@ -56,6 +57,7 @@ def examine_case(item: CaseToExamine) -> CaseFacts:
     elif item.needs_label:
         findings.append(make_finding("LABEL_MISSING", case=case.id, expected="a label file", found="none is named"))
     findings += case_findings(case, images, label, channels=item.channels, labels=item.labels)
+    findings += landmark_findings(case, images[0].geometry if images else None)
     label_mm3 = _label_volumes(label, item.labels) if item.labels else {}
     return CaseFacts(
         id=case.id,

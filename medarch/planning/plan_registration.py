@@ -270,7 +270,8 @@ class _Planner(Planner):
         self.say(
             "augmentation",
             "moved, turned and scaled",
-            "both images alike, and one against the other; never mirrored, as anatomy is not",
+            "both images alike, and one against the other; not mirrored, as anatomy is not, unless mirror_axes of the "
+            "plan are set: then both alike",
         )
         self.say("similarity", f"{settings.similarity}, window {settings.window}", "one modality, contrast may differ")
         self.say(

@@ -256,3 +256,55 @@ def test_faults_that_cannot_be_lived_with_cannot_be_waived(nnunet_tree: Path) ->
         check_dataset(nnunet_tree, waive=("NOT_FINITE",))
     assert CODES["GEOMETRY_MISMATCH"].waivable
     assert not CODES["SHAPE_MISMATCH"].waivable
+
+
+def landmark_cases(root: Path, files: dict[str, str]) -> CheckReport:
+    """Check a registration dataset of one image a case, on a grid of 8 mm about (10, 0, 0), with these landmarks."""
+    (root / "imagesTr").mkdir()
+    (root / "landmarksTr").mkdir()
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[0, 3] = 6.0
+    grid = Geometry.from_array((8, 6, 4), affine)
+    rng = np.random.default_rng(0)
+    for name, text in files.items():
+        case = name.split(".")[0]
+        write_volume(root / f"imagesTr/{case}_0000.nii.gz", rng.normal(size=grid.shape).astype("f4"), grid)
+        (root / "landmarksTr" / name).write_text(text)
+    described = {"channel_names": {"0": "MRI"}, "file_ending": ".nii.gz", "task": "registration"}
+    (root / "dataset.json").write_text(json.dumps(described))
+    return check_dataset(root, workers=0)
+
+
+def test_landmark_files_are_read_and_bad_ones_named(tmp_path: Path) -> None:
+    report = landmark_cases(
+        tmp_path,
+        {
+            "good.csv": "# CoordinateSystem = RAS\nlabel,x,y,z\ntip,13,5,6\n",
+            "voxels.csv": "label,i,j,k\ntip,7,5,3\n",
+            "slicer.fcsv": "# CoordinateSystem = LPS\n# columns = id,x,y,z\nF-1,-8,-1,2\n",
+            "signless.csv": "label,x,y,z\ntip,13,5,6\n",
+            "wordy.csv": "# CoordinateSystem = RAS\nlabel,x,y,z\ntip,13,five,6\n",
+            "empty.csv": "",
+            "mirrored.csv": "# CoordinateSystem = LPS\nlabel,x,y,z\ntip,13,0,6\ntail,-8,0,2\n",
+            "twice.csv": "# CoordinateSystem = RAS\nlabel,x,y,z\ntip,13,5,6\ntip,9,1,2\n",
+        },
+    )
+    found = {finding.case: finding for finding in report.findings}
+    assert {case: (finding.code, finding.severity) for case, finding in found.items()} == {
+        "signless": ("LANDMARKS_UNREADABLE", "error"),
+        "wordy": ("LANDMARKS_UNREADABLE", "error"),
+        "empty": ("EMPTY_FILE", "error"),
+        "mirrored": ("LANDMARK_OUTSIDE", "warning"),
+        "twice": ("LANDMARK_REPEATED", "warning"),
+    }
+    assert "'five'" in found["wordy"].found
+    assert found["wordy"].file == tmp_path / "landmarksTr/wordy.csv"
+    assert "1 of 2 outside: tip" in found["mirrored"].found
+
+
+def test_landmarks_are_looked_at_where_the_image_cannot_be_read(tmp_path: Path) -> None:
+    landmark_cases(tmp_path, {"a.csv": "label,x,y,z\ntip,13,5,6\n", "b.csv": "label,i,j,k\ntip,7,5,3\n"})
+    for case in "ab":
+        (tmp_path / f"imagesTr/{case}_0000.nii.gz").write_bytes(b"")
+    codes = sorted((finding.case, finding.code) for finding in check_dataset(tmp_path, workers=0).errors)
+    assert codes == [("a", "EMPTY_FILE"), ("a", "LANDMARKS_UNREADABLE"), ("b", "EMPTY_FILE")]
