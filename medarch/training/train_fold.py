@@ -47,6 +47,7 @@ LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-m
 WEIGHTS = "weights.safetensors"
 MEMORY = "memory.json"
 SUMMARY = "training.json"
+PLAN_HASH, DATA_HASH = "plan.sha256", "data.sha256"
 ExpectedBytes = Callable[[Configuration], int]
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class TrainingSummary(Record):
     """What a finished fold says about itself (``training.json``)."""
 
     plan_sha256: str
+    data_sha256: str = ""
+    """Of the cases' files and landmarks; empty in folders of earlier versions, and of nuclei."""
     configuration: str
     epochs: int
     iterations: int
@@ -109,7 +112,7 @@ def train_fold(
             None: it ends.
 
     Raises:
-        TrainingError: the folder belongs to another plan, or the loss broke.
+        TrainingError: the folder belongs to another plan, images, labels or landmarks have changed, or the loss broke.
         OutOfMemoryError: the device is too small for the plan.
     """
     with folder_lock(fold.folder):
@@ -121,6 +124,7 @@ def train_fold(
         if summary_file.exists():
             summary = TrainingSummary.load(summary_file)
             _check_same_plan(summary.plan_sha256, _marker(plan, fold), fold.folder)
+            _check_same_data(summary.data_sha256, _data_marker(store, fold), fold.folder)
             return summary
         return _with_levers(plan, configuration, fold=fold, store=store, device=device, expected_bytes=expected_bytes)
 
@@ -167,7 +171,7 @@ def _train(
     guard: MemoryGuard,
     levers: tuple[str, ...],
 ) -> TrainingSummary:
-    marker = _marker(plan, fold)
+    marker, data = _marker(plan, fold), _data_marker(store, fold)
     training = configuration.training
     _quiet()
     seed_everything(training.seed, verbose=False)
@@ -183,15 +187,19 @@ def _train(
     trainer = _trainer(configuration, fold.folder, callbacks=[record, guard, ProgressBar()], device=device)
     checkpoint = record.last if record.last.exists() else None
     if checkpoint is not None:
-        _check_same_plan((fold.folder / "plan.sha256").read_text().strip(), marker, fold.folder)
+        _check_same_plan((fold.folder / PLAN_HASH).read_text().strip(), marker, fold.folder)
+        written = fold.folder / DATA_HASH
+        _check_same_data(written.read_text().strip() if written.exists() else "", data, fold.folder)
     else:
-        write_text(fold.folder / "plan.sha256", marker + "\n")
+        write_text(fold.folder / DATA_HASH, data + "\n")
+        write_text(fold.folder / PLAN_HASH, marker + "\n")
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     _save_weights(module, fold.folder / WEIGHTS)
     used = guard.record(levers)
     used.save(fold.folder / MEMORY)
     summary = TrainingSummary(
         plan_sha256=marker,
+        data_sha256=data,
         configuration=configuration.name,
         epochs=trainer.current_epoch,
         iterations=trainer.global_step,
@@ -242,6 +250,23 @@ def _marker(plan: Plan, fold: Fold) -> str:
     return hashlib.sha256((own + repr(made_by)).encode()).hexdigest()
 
 
+def _data_marker(store: CaseStore | NucleiImages, fold: Fold) -> str:
+    """What must be equal as well: bytes of the cases' images and label maps, classes, pairs and landmarks."""
+    if not isinstance(store, CaseStore):
+        return ""
+    digest = hashlib.sha256()
+    paired = {
+        case for pairing in fold.pairs.values() for pair in pairing.listed or () for case in (pair.fixed, pair.moving)
+    }
+    for case in sorted({*fold.train, *fold.val, *paired}):
+        digest.update(repr((case, store.record(case).source_sha256, tuple(fold.targets.get(case, ())))).encode())
+        if case in fold.landmarks:
+            digest.update(fold.landmarks[case].sha256().encode())
+    for side, pairing in sorted(fold.pairs.items()):
+        digest.update(repr((side, [(pair.fixed, pair.moving) for pair in pairing.listed or ()])).encode())
+    return digest.hexdigest()
+
+
 def _forget(folder: Path) -> None:
     """Remove what a later start would go on from; the finished mark first, in case this is killed half-way."""
     for name in (SUMMARY, MEMORY, "checkpoints/last.ckpt", "checkpoints/best.ckpt", "log.csv"):
@@ -289,6 +314,16 @@ def _check_same_plan(stored: str, current: str, folder: Path) -> None:
             expected=f"plan hash {stored[:12]}",
             found=current[:12],
             fix="train under another plan name, or with --restart to begin anew",
+        )
+
+
+def _check_same_data(stored: str, current: str, folder: Path) -> None:
+    if stored and stored != current:
+        raise TrainingError(
+            f"{folder} was trained with other images, labels or landmarks: files of its cases have changed since",
+            expected=f"data hash {stored[:12]}",
+            found=current[:12],
+            fix="put the files back, or train with --restart to begin anew",
         )
 
 

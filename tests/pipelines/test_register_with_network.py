@@ -180,6 +180,10 @@ def test_slices_without_labels_are_trained_on_listed_pairs_and_judged_by_the_fie
     assert len(found.pairs) == 1
     assert found.mean("pair", "folding_share") == 0
     assert found.mean("pair", "tre_before_mm") == pytest.approx(0.5)
+    run("train", plan, "--device", "cpu", "-j", 0, "--no-validate")
+    moved = folder / "landmarksTr/s3.csv"
+    moved.write_text(moved.read_text().replace("b,14", "b,13"))
+    assert "other images, labels or landmarks" in run("train", plan, "--device", "cpu", "-j", 0, code=2)
     table = tmp_path / "todo.csv"
     table.write_text("fixed,moving\nSlices/imagesTr/s0_0000.nii.gz,Slices/imagesTr/s3_0000.nii.gz\n")
     run("predict", plan, table, tmp_path / "out", "--device", "cpu", "--optimise")

@@ -43,6 +43,6 @@ def train_small(nnunet_plan_folder, sample_store, tmp_path):
         )
         plan = home.plan.model_copy(update={"configurations": {small.name: small}, "default": small.name})
         fold = Fold(tmp_path / "fold", split.train, split.val)
-        return train_fold(plan, small, fold=fold, store=sample_store, device="cpu", **(how or {}))
+        return train_fold(plan, small, fold=fold, device="cpu", **{"store": sample_store, **(how or {})})
 
     return train

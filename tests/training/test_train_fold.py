@@ -1,9 +1,14 @@
 import csv
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
 from medarch.core.errors import TrainingError
+from medarch.preprocessing.case_store import CaseStore
+from medarch.preprocessing.prepare_case import PreparedArrays
 from medarch.training.train_fold import WEIGHTS
 
 
@@ -49,6 +54,30 @@ def test_another_plan_in_the_same_folder_is_refused_until_restarted(run, tmp_pat
     with pytest.raises(TrainingError, match="another plan"):
         run(learning_rate=0.5)
     assert run(learning_rate=0.5, resume=False).epochs == 3
+
+
+def test_a_changed_label_is_not_mixed_into_a_run_before_it_is_restarted(train_small, sample_store, tmp_path):
+    train_small(epochs=1)
+    copy = CaseStore(Path(shutil.copytree(sample_store.folder, tmp_path / "store")))
+    assert train_small(epochs=1, how={"store": copy}).epochs == 1
+    case = copy.ids()[0]
+    record = copy.record(case).model_copy(update={"source_sha256": "of a corrected label map"})
+    label = np.array(copy.read_label(case))
+    label[label == 2] = 1
+    copy.write(PreparedArrays(copy.read_image(case), label, record), copy.locations(case))
+    for finished in (True, False):
+        with pytest.raises(TrainingError, match="other images, labels or landmarks"):
+            train_small(epochs=1, how={"store": copy})
+        if finished:
+            (tmp_path / "fold" / "training.json").unlink()
+    assert train_small(epochs=1, how={"store": copy, "resume": False}).epochs == 1
+
+
+def test_a_run_of_a_version_without_a_data_hash_goes_on(run, tmp_path):
+    run(epochs=1)
+    for name in ("training.json", "data.sha256"):
+        (tmp_path / "fold" / name).unlink()
+    assert run(epochs=1).epochs == 1
 
 
 def test_a_plateau_stops_the_run_and_it_stays_stopped_after_a_kill_before_the_weights(run, tmp_path):
