@@ -123,11 +123,37 @@ def test_what_does_not_fit_is_one_clear_error_and_writes_nothing(registered, tmp
         ((fixed, tmp_path / "empty.nii.gz", out), "is empty"),
         ((fixed, tmp_path / "none.nii.gz", out), "none.nii.gz"),
         ((fixed, moving, out, "--similarity", "ssim"), "similarity does not fit"),
+        ((fixed, moving, out, "--iterations", "40,x,40"), "--iterations does not fit"),
+        ((fixed, moving, out, "--iterations", "40,40"), "--iterations does not fit"),
         ((fixed, moving, out, "--fixed-mask", folder / "moving_labels.nii.gz"), "another grid"),
         ((fixed, moving, out, "--labels", folder / "moving_labels.nii.gz", folder / "moving.nii.gz"), "another grid"),
         ((fixed, moving, out, "--labels", fixed, moving), "no label map"),
     ):
-        result = run(*arguments)
-        assert result.exit_code == 2, result.output
-        assert words in result.output
-        assert not out.exists()
+        for dry in ((), ("--dry-run",)):
+            result = run(*arguments, *dry)
+            assert result.exit_code == 2, result.output
+            assert words in result.output
+            assert not out.exists()
+
+
+def test_a_dry_run_says_what_the_run_then_does_and_writes_nothing(registered, tmp_path):
+    folder, report = registered
+    pair = (folder / "fixed.nii.gz", folder / "moving.nii.gz", tmp_path / "out", "--iterations", "20,20,10")
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    result = run(*pair, "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert (found["similarity"], found["because"]) == (report["similarity"], report["because"])
+    assert (found["fixed"]["size"], found["moving"]["size"]) == ([26, 28, 30], [30, 34, 24])
+    assert found["fixed"]["spacing_mm"] == pytest.approx([1.7, 1.5, 1.6])
+    assert 0.5 < found["overlap_aligned"] != found["overlap"] < 1
+    assert [level["iterations"] for level in found["levels"]] == [20, 20, 10]
+    assert found["levels"][2]["size"] == [26, 28, 30]
+    assert found["seconds"] > sum(level["seconds"] for level in found["levels"]) > 0
+    assert not (tmp_path / "out").exists()
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+    printed = run(*pair, "--linear", "none", "--no-deformable", "--similarity", "mse", "--dry-run").stdout
+    assert "fixed 26×28×30 of 1.7×1.5×1.6 mm; moving 30×34×24 of 1.4×1.2×2 mm" in printed
+    assert "compared by mse" in printed
+    assert "deformation" not in printed
+    assert "nothing was written" in printed

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from scipy.spatial.transform import Rotation
+from oblique_grid import ORIENTATIONS, oblique_grid
 
 from medarch.core.errors import GeometryError, VolumeError
 from medarch.core.geometry import Geometry
@@ -17,25 +17,12 @@ from medarch.io.write_volume import write_volume
 
 SHAPE = (3, 4, 5)
 SPACING_MM = (0.7, 1.3, 4.0)
-ORIENTATIONS = [
-    "".join(pair[sign] for pair, sign in zip(axes, signs, strict=True))
-    for axes in itertools.permutations(("RL", "AP", "SI"))
-    for signs in itertools.product((0, 1), repeat=3)
-]
 CORNERS = [*itertools.product(*[(0, size - 1) for size in SHAPE]), (1, 2, 3)]
 
 
 def grid(axcodes: str, *, degrees: float = 12.0) -> Geometry:
     """An anisotropic, oblique grid whose axes point closest to ``axcodes``."""
-    directions = np.zeros((3, 3))
-    for axis, letter in enumerate(axcodes):
-        world = next(index for index, pair in enumerate(("RL", "AP", "SI")) if letter in pair)
-        directions[world, axis] = 1.0 if letter in "RAS" else -1.0
-    rotation = Rotation.from_euler("xyz", [degrees, -degrees / 2, degrees / 3], degrees=True).as_matrix()
-    affine = np.eye(4)
-    affine[:3, :3] = rotation @ directions * SPACING_MM
-    affine[:3, 3] = (-91.5, 33.25, 7.75)
-    return Geometry.from_array(SHAPE, affine)
+    return oblique_grid(axcodes, shape=SHAPE, spacing_mm=SPACING_MM, degrees=degrees)
 
 
 def voxels(dtype: type = np.int16, channels: int = 1) -> np.ndarray:

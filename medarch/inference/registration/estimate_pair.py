@@ -27,7 +27,7 @@ PROBE_ITERATIONS = 4
 WRITE_SECONDS, WRITE_SECONDS_PER_VOXEL = 0.5, 2e-6
 LABEL_SECONDS_PER_VOXEL = 0.0
 LEVEL_BYTES = {"lncc": 0, "mind": 0, "nmi": 0, "mse": 0}
-GRID_BYTES = 0
+WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 0, 0
 
 
 def estimate_pair(
@@ -58,6 +58,7 @@ def estimate_pair(
     began = time.monotonic()
     pair = align_pair(fixed, moving, settings or RegistrationSettings(), start=start, device=torch.device(device))
     align_s = time.monotonic() - began
+    base = process_peak_bytes()
     voxels = math.prod(pair.fixed.size)
     write_s = WRITE_SECONDS + voxels * (WRITE_SECONDS_PER_VOXEL + labels * LABEL_SECONDS_PER_VOXEL)
     levels: tuple[RegistrationLevel, ...] = ()
@@ -82,7 +83,7 @@ def estimate_pair(
         finish_seconds=finish_s,
         write_seconds=write_s,
         seconds=align_s + sum(level.seconds for level in levels) + finish_s + write_s,
-        peak_bytes=process_peak_bytes() + max(growth, voxels * GRID_BYTES),
+        peak_bytes=base + max(growth, WRITE_BYTES + voxels * WRITE_BYTES_PER_VOXEL),
     )
 
 
