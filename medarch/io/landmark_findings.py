@@ -46,10 +46,10 @@ def landmark_findings(case: Case, grid: Geometry | None) -> list[Finding]:
         voxels = landmarks.array @ to_voxels[:3, :3].T + to_voxels[:3, 3]
         sides = np.array(grid.shape)
         axes = 2 if grid.shape[2] == 1 else 3  # of a slice no depth is asked for
-        inside = ((voxels >= -0.5) & (voxels <= sides - 0.5))[:, :axes].all(1)
-        outside = [name for name, within in zip(landmarks.names, inside, strict=True) if not within]
+        beyond = (voxels < -0.5) | (voxels > sides - 0.5)
+        outside = [landmarks.names[row] for row in np.flatnonzero(beyond[:, :axes].any(axis=1))]
         if outside:
-            found = f"{len(outside)} of {len(inside)} outside: {_listed(outside)}"
+            found = f"{len(outside)} of {len(landmarks.names)} outside: {_listed(outside)}"
             findings.append(
                 make_finding("LANDMARK_OUTSIDE", case=case.id, file=path, expected="points in the image", found=found)
             )

@@ -152,6 +152,9 @@ def test_a_dry_run_says_what_the_run_then_does_and_writes_nothing(registered, tm
     assert found["seconds"] > sum(level["seconds"] for level in found["levels"]) > 0
     assert not (tmp_path / "out").exists()
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+    fewer = json.loads(run(*pair[:3], "--iterations", "2,0,1", "--dry-run", "--json").stdout.splitlines()[-1])
+    assert [level["iterations"] for level in fewer["levels"]] == [2, 0, 1]
+    assert fewer["levels"][1]["seconds"] == 0 < fewer["levels"][2]["seconds"] < found["levels"][2]["seconds"]
     printed = run(*pair, "--linear", "none", "--no-deformable", "--similarity", "mse", "--dry-run").stdout
     assert "fixed 26×28×30 of 1.7×1.5×1.6 mm; moving 30×34×24 of 1.4×1.2×2 mm" in printed
     assert "compared by mse" in printed

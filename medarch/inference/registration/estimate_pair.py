@@ -20,13 +20,11 @@ from medarch.inference.registration.pair_image import PairImage
 from medarch.inference.registration.settings import RegistrationSettings
 from medarch.networks.motion.resize_field import resize_field
 
-PROBE_VOXELS = 250_000
-"""Of the fixed image that the probe is made on: a quarter of a level at most, which the work's caches outgrow, too."""
-PROBE_ITERATIONS = 4
-"""At two levels; the first of each makes buffers and is not counted."""
+PROBE_ITERATIONS = 3
+"""At each level; the first makes buffers and is not taken for the next ones. Fewer voxels would not do: an iteration of
+MIND costs twice as much a voxel where the caches are outgrown."""
 WRITE_SECONDS, WRITE_SECONDS_PER_VOXEL = 0.5, 2e-6
 LABEL_SECONDS_PER_VOXEL = 0.0
-LEVEL_BYTES = {"lncc": 0, "mind": 0, "nmi": 0, "mse": 0}
 WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 0, 0
 
 
@@ -39,10 +37,11 @@ def estimate_pair(
     device: torch.device | str = "cpu",
     labels: int = 0,
 ) -> RegistrationEstimate:
-    """Do what comes before the deformation, and predict the rest from a few iterations on a coarser grid.
+    """Do what comes before the deformation, and predict the rest from a few iterations.
 
-    An iteration costs a constant and so much a voxel, which two levels of the probe tell; finishing costs so much a
-    voxel. Writing and measuring are predicted by what they took elsewhere.
+    The probe does some iterations at each level and finishes, at the resolution of the finest; finishing on the fixed
+    grid costs as much a voxel. Writing and measuring are predicted by what they took elsewhere. What else runs on the
+    machine is taken to stay as it is.
 
     Args:
         fixed: as in :func:`~medarch.inference.registration.register_pair.register_pair`, like the next four.
@@ -61,14 +60,9 @@ def estimate_pair(
     base = process_peak_bytes()
     voxels = math.prod(pair.fixed.size)
     write_s = WRITE_SECONDS + voxels * (WRITE_SECONDS_PER_VOXEL + labels * LABEL_SECONDS_PER_VOXEL)
-    levels: tuple[RegistrationLevel, ...] = ()
-    finish_s, growth = 0.0, 0
-    if pair.settings.deformable:
-        probe = _Probe.of(pair)
-        levels = tuple(_levels(pair, probe, align_s))
-        finish_s = probe.finish_s * voxels
-        largest = max((math.prod(level.size) for level in levels if level.iterations), default=0)
-        growth = largest * LEVEL_BYTES[pair.settings.similarity]
+    probe = _Probe.of(pair) if pair.settings.deformable else None
+    levels = () if probe is None else tuple(_levels(pair, probe, align_s))
+    finish_s = 0.0 if probe is None else probe.finish_s * voxels
     return RegistrationEstimate(
         fixed=_grid(pair.fixed),
         moving=_grid(pair.moving),
@@ -83,7 +77,7 @@ def estimate_pair(
         finish_seconds=finish_s,
         write_seconds=write_s,
         seconds=align_s + sum(level.seconds for level in levels) + finish_s + write_s,
-        peak_bytes=base + max(growth, WRITE_BYTES + voxels * WRITE_BYTES_PER_VOXEL),
+        peak_bytes=max(process_peak_bytes(), base + WRITE_BYTES + voxels * WRITE_BYTES_PER_VOXEL),
     )
 
 
@@ -91,44 +85,45 @@ def estimate_pair(
 class _Probe:
     """What a few iterations took."""
 
-    iteration_s: float
-    voxel_s: float
-    """Of an iteration, for each voxel of the level."""
+    grids: tuple[ImageGrid, ...]
+    first_s: tuple[float, ...]
+    next_s: tuple[float, ...]
+    """Of each level: its first iteration and each of the others."""
     finish_s: float
     """For each voxel of the fixed grid."""
 
     @classmethod
     def of(cls, pair: AlignedPair) -> _Probe:
-        spacing = spacing_of_voxels(pair.fixed, min(PROBE_VOXELS, pair.settings.voxels))
-        small = coarsen(pair.fixed, spacing)
-        start = None if pair.start is None else resize_field(pair.start, small.size)
-        settings = replace(pair.settings, iterations=(0, PROBE_ITERATIONS, PROBE_ITERATIONS), seconds=None)
-        times: list[float] = []
+        spacing = spacing_of_voxels(pair.fixed, pair.settings.voxels)
+        fixed, moving = coarsen(pair.fixed, spacing), coarsen(pair.moving, spacing)
+        start = None if pair.start is None else resize_field(pair.start, fixed.size)
+        counts = tuple(min(count, PROBE_ITERATIONS) for count in pair.settings.iterations)
+        settings = replace(pair.settings, iterations=counts, seconds=None)
+        times = [time.perf_counter()]
         optimise_velocity(
-            small,
-            coarsen(pair.moving, spacing),
+            fixed,
+            moving,
             pair.world,
             settings,
             start=start,
             progress=lambda *_: times.append(time.perf_counter()),
         )
-        ended = time.perf_counter()
-        # Told once after the level of none, then after each iteration and each level.
-        steps = PROBE_ITERATIONS + 1
-        each = [float(np.median(np.diff(times[first : first + PROBE_ITERATIONS]))) for first in (1, 1 + steps)]
-        sizes = [math.prod(coarsen(small, factor * spacing).size) for factor in FACTORS[1:]]
-        slope = (each[1] - each[0]) / max(sizes[1] - sizes[0], 1)
-        # What the clock adds by chance makes neither of the two negative.
-        slope = min(max(slope, 0.0), each[1] / sizes[1])
-        return cls(each[1] - slope * sizes[1], slope, (ended - times[-1]) / math.prod(small.size))
+        finish_s = time.perf_counter() - times[-1]
+        # Told after each iteration, and once more after each level.
+        ends = np.cumsum([count + 1 for count in counts])
+        took = [part[:-1] for part in np.split(np.diff(times), ends[:-1])]
+        return cls(
+            tuple(_grid(coarsen(fixed, factor * spacing)) for factor in FACTORS),
+            tuple(float(part[:1].sum()) for part in took),
+            tuple(float(part[1:].mean()) if len(part) > 1 else 0.0 for part in took),
+            finish_s / math.prod(fixed.size),
+        )
 
 
 def _levels(pair: AlignedPair, probe: _Probe, spent_s: float) -> Sequence[RegistrationLevel]:
-    finest_mm = spacing_of_voxels(pair.fixed, pair.settings.voxels)
-    grids = [_grid(coarsen(pair.fixed, factor * finest_mm)) for factor in FACTORS]
     counts = pair.settings.iterations
-    each = [probe.iteration_s + probe.voxel_s * math.prod(grid.size) for grid in grids]
-    seconds = [count * one for count, one in zip(counts, each, strict=True)]
+    times = zip(counts, probe.first_s, probe.next_s, strict=True)
+    seconds = [first + (count - 1) * further if count else 0.0 for count, first, further in times]
     if pair.settings.seconds is not None:
         left = max(pair.settings.seconds - spent_s, 0.0)
         scale = min(1.0, left / max(sum(seconds), 1e-9))
@@ -136,7 +131,7 @@ def _levels(pair: AlignedPair, probe: _Probe, spent_s: float) -> Sequence[Regist
         counts = tuple(round(count * scale) for count in counts)
     return [
         RegistrationLevel(size=grid.size, spacing_mm=grid.spacing_mm, iterations=count, seconds=value)
-        for grid, count, value in zip(grids, counts, seconds, strict=True)
+        for grid, count, value in zip(probe.grids, counts, seconds, strict=True)
     ]
 
 
