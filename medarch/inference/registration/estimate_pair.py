@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from medarch.core.process_peak_bytes import process_peak_bytes
 from medarch.core.registration_estimate import ImageGrid, RegistrationEstimate, RegistrationLevel
 from medarch.inference.registration.align_pair import AlignedPair, align_pair
 from medarch.inference.registration.coarsen import coarsen, spacing_of_voxels
+from medarch.inference.registration.finish_velocity import finish_velocity
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.optimise_velocity import FACTORS, optimise_velocity
 from medarch.inference.registration.pair_image import PairImage
@@ -23,9 +25,13 @@ from medarch.networks.motion.resize_field import resize_field
 PROBE_ITERATIONS = 3
 """At each level; the first makes buffers and is not taken for the next ones. Fewer voxels would not do: an iteration of
 MIND costs twice as much a voxel where the caches are outgrown."""
-WRITE_SECONDS, WRITE_SECONDS_PER_VOXEL = 0.5, 2e-6
-LABEL_SECONDS_PER_VOXEL = 0.0
-WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 0, 0
+WAVE_VOXELS, WAVES = 1.5, 2
+"""Of the velocity that finishing is timed with: the field of a few iterations is small, and soon inverted."""
+WRITE_SECONDS = 1.2
+"""Of drawing and loading what draws."""
+WRITE_SHARE, WRITE_SECONDS_PER_VOXEL, LABEL_SECONDS_PER_VOXEL = 1.35, 1.8e-6, 4e-6
+"""Warping, compressing and measuring take this times as long as finishing on a CPU; where that was not timed, so long."""
+WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 200 * 2**20, 145
 
 
 def estimate_pair(
@@ -35,13 +41,13 @@ def estimate_pair(
     *,
     start: np.ndarray | None = None,
     device: torch.device | str = "cpu",
-    labels: int = 0,
+    labelled: bool = False,
 ) -> RegistrationEstimate:
     """Do what comes before the deformation, and predict the rest from a few iterations.
 
-    The probe does some iterations at each level and finishes, at the resolution of the finest; finishing on the fixed
-    grid costs as much a voxel. Writing and measuring are predicted by what they took elsewhere. What else runs on the
-    machine is taken to stay as it is.
+    The probe does some iterations at each level, and finishes a made-up field at the resolution of the finest; on the
+    fixed grid that costs as much a voxel. Writing and measuring are taken from what share of that they took elsewhere.
+    What else runs on the machine is taken to stay as it is.
 
     Args:
         fixed: as in :func:`~medarch.inference.registration.register_pair.register_pair`, like the next four.
@@ -49,7 +55,7 @@ def estimate_pair(
         settings: default :class:`RegistrationSettings`.
         start: displacement to start from.
         device: CPU or GPU.
-        labels: how many are measured.
+        labelled: whether there are label maps to warp and measure.
 
     Raises:
         GeometryError, VolumeError, UsageError: as :func:`~medarch.inference.registration.register_pair.register_pair`.
@@ -59,10 +65,12 @@ def estimate_pair(
     align_s = time.monotonic() - began
     base = process_peak_bytes()
     voxels = math.prod(pair.fixed.size)
-    write_s = WRITE_SECONDS + voxels * (WRITE_SECONDS_PER_VOXEL + labels * LABEL_SECONDS_PER_VOXEL)
     probe = _Probe.of(pair) if pair.settings.deformable else None
     levels = () if probe is None else tuple(_levels(pair, probe, align_s))
     finish_s = 0.0 if probe is None else probe.finish_s * voxels
+    timed = probe is not None and pair.fixed.values.device.type == "cpu"
+    write_s = WRITE_SHARE * finish_s if timed else WRITE_SECONDS_PER_VOXEL * voxels
+    write_s += WRITE_SECONDS + (LABEL_SECONDS_PER_VOXEL * voxels if labelled else 0.0)
     return RegistrationEstimate(
         fixed=_grid(pair.fixed),
         moving=_grid(pair.moving),
@@ -108,7 +116,6 @@ class _Probe:
             start=start,
             progress=lambda *_: times.append(time.perf_counter()),
         )
-        finish_s = time.perf_counter() - times[-1]
         # Told after each iteration, and once more after each level.
         ends = np.cumsum([count + 1 for count in counts])
         took = [part[:-1] for part in np.split(np.diff(times), ends[:-1])]
@@ -116,8 +123,20 @@ class _Probe:
             tuple(_grid(coarsen(fixed, factor * spacing)) for factor in FACTORS),
             tuple(float(part[:1].sum()) for part in took),
             tuple(float(part[1:].mean()) if len(part) > 1 else 0.0 for part in took),
-            finish_s / math.prod(fixed.size),
+            _finish_s(fixed, start),
         )
+
+
+@torch.no_grad()
+def _finish_s(image: GridImage, start: Tensor | None) -> float:
+    """Seconds a voxel."""
+    lines = [torch.linspace(0, 2 * math.pi * WAVES, max(length // 2, 2)) for length in image.size]
+    waves = [torch.sin(grid) for grid in torch.meshgrid(*lines, indexing="ij")]
+    velocity = (WAVE_VOXELS / 2 * torch.stack(waves[1:] + waves[:1])[None]).to(image.values)  # of shearing planes
+    began = time.perf_counter()
+    _, inverse, _ = finish_velocity(velocity, image.size, start=start)
+    inverse.flatten()[0].item()  # a GPU is done only now
+    return (time.perf_counter() - began) / math.prod(image.size)
 
 
 def _levels(pair: AlignedPair, probe: _Probe, spent_s: float) -> Sequence[RegistrationLevel]:

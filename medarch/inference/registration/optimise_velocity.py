@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from medarch.inference.registration.coarsen import coarsen, spacing_of_voxels
+from medarch.inference.registration.finish_velocity import finish_velocity
 from medarch.inference.registration.grid_image import GridImage, voxel_map
 from medarch.inference.registration.settings import RegistrationSettings
 from medarch.inference.registration.similarity import similarity_loss
 from medarch.networks.motion.affine_displacement import affine_displacement
 from medarch.networks.motion.compose import compose
 from medarch.networks.motion.integrate_velocity import integrate_velocity
-from medarch.networks.motion.invert import invert
-from medarch.networks.motion.jacobian_determinant import jacobian_determinant
 from medarch.networks.motion.resize_field import resize_field
 from medarch.networks.motion.warp import warp
 from medarch.tasks.registration.diffusion import diffusion
@@ -33,12 +32,6 @@ CAUTION = 0.1
 WARM_UP = 5
 """Iterations until the full rate when there is a start: Adam's first steps have the full rate wherever they lead. From
 nothing that helps out of local minima (0.5 % DSC on tuning pairs), from a good place it leads away."""
-TOLERANCE = 0.02
-"""Voxels by which there and back may miss; the integral of the negative velocity is good to a tenth of a voxel."""
-POLISH = 5
-"""Fixed-point iterations at most."""
-PATIENCE = 8
-"""Rounds in which the velocity alone is smoothed where the start does not fold."""
 
 Progress = Callable[[int, int], None]
 
@@ -105,7 +98,7 @@ def optimise_velocity(
     if velocity is None:
         velocity = fixed.values.new_zeros(1, fixed.dim, *fixed.size)
     with torch.no_grad():
-        return _finish(velocity, fixed.size, start, ran)
+        return Deformation(*finish_velocity(velocity, fixed.size, start=start), ran)
 
 
 class _Level:
@@ -182,35 +175,3 @@ def _descend(
         optimiser.step()
         tell(step + 1)
     return best, iterations
-
-
-def _finish(velocity: Tensor, size: tuple[int, ...], start: Tensor | None, ran: int) -> Deformation:
-    """Integrate exactly, on the whole grid, smooth until nothing folds, and invert what came out."""
-    rounds = 0
-    while _folds(displacement := _moved(velocity, size, start)):
-        rounds += 1
-        velocity = _smoothed(velocity)
-        # Two fields without folds may still have one in their composition, which is sampled on the grid.
-        if start is not None and (rounds > PATIENCE or _folds(start)):
-            start = _smoothed(start)
-    inverse = resize_field(integrate_velocity(-velocity), size)
-    if start is not None:
-        inverse = compose(inverse, invert(start))
-    inverse = invert(displacement, start=inverse, tolerance_voxels=TOLERANCE, iterations=POLISH)
-    return Deformation(displacement, inverse, velocity, ran)
-
-
-def _moved(velocity: Tensor, size: tuple[int, ...], start: Tensor | None) -> Tensor:
-    displacement = integrate_velocity(resize_field(velocity, size))
-    return displacement if start is None else compose(start, displacement)
-
-
-def _folds(displacement: Tensor) -> bool:
-    return bool((jacobian_determinant(displacement) <= 0).any())
-
-
-def _smoothed(field: Tensor) -> Tensor:
-    """A little less of what changes from voxel to voxel."""
-    kernel = torch.nn.functional.avg_pool3d if field.dim() == 5 else torch.nn.functional.avg_pool2d
-    mean: Tensor = kernel(field, 3, stride=1, padding=1, count_include_pad=False)
-    return (field + mean) / 2
