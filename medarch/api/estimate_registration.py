@@ -57,5 +57,5 @@ def estimate_registration(
     )
     read_s = time.monotonic() - began
     on = detect_device(device).kind
-    found = estimate_pair(*given.images, given.settings, start=given.start, device=on, labelled=bool(given.labels))
+    found = estimate_pair(*given.images, given.settings, start=given.start, device=on, labels=len(given.labels))
     return found.model_copy(update={"read_seconds": read_s, "seconds": found.seconds + read_s})

@@ -29,8 +29,9 @@ WAVE_VOXELS, WAVES = 1.5, 2
 """Of the velocity that finishing is timed with: the field of a few iterations is small, and soon inverted."""
 WRITE_SECONDS = 1.2
 """Of drawing and loading what draws."""
-WRITE_SHARE, WRITE_SECONDS_PER_VOXEL, LABEL_SECONDS_PER_VOXEL = 1.35, 1.8e-6, 4e-6
+WRITE_SHARE, WRITE_SECONDS_PER_VOXEL = 1.35, 1.8e-6
 """Warping, compressing and measuring take this times as long as finishing on a CPU; where that was not timed, so long."""
+LABEL_SECONDS = 0.03
 WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 200 * 2**20, 145
 
 
@@ -41,7 +42,7 @@ def estimate_pair(
     *,
     start: np.ndarray | None = None,
     device: torch.device | str = "cpu",
-    labelled: bool = False,
+    labels: int = 0,
 ) -> RegistrationEstimate:
     """Do what comes before the deformation, and predict the rest from a few iterations.
 
@@ -55,7 +56,7 @@ def estimate_pair(
         settings: default :class:`RegistrationSettings`.
         start: displacement to start from.
         device: CPU or GPU.
-        labelled: whether there are label maps to warp and measure.
+        labels: how many are measured.
 
     Raises:
         GeometryError, VolumeError, UsageError: as :func:`~medarch.inference.registration.register_pair.register_pair`.
@@ -70,7 +71,7 @@ def estimate_pair(
     finish_s = 0.0 if probe is None else probe.finish_s * voxels
     timed = probe is not None and pair.fixed.values.device.type == "cpu"
     write_s = WRITE_SHARE * finish_s if timed else WRITE_SECONDS_PER_VOXEL * voxels
-    write_s += WRITE_SECONDS + (LABEL_SECONDS_PER_VOXEL * voxels if labelled else 0.0)
+    write_s += WRITE_SECONDS + LABEL_SECONDS * labels
     return RegistrationEstimate(
         fixed=_grid(pair.fixed),
         moving=_grid(pair.moving),
