@@ -30,7 +30,7 @@ WAVE_VOXELS, WAVES = 1.5, 2
 WRITE_SECONDS = 1.2
 """Of drawing and loading what draws."""
 WRITE_SHARE, WRITE_SECONDS_PER_VOXEL = 1.35, 1.8e-6
-"""Warping, compressing and measuring take this times as long as finishing on a CPU; where that was not timed, so long."""
+"""Warping, compressing and measuring take this times as long as finishing on a CPU; not timed there, so long."""
 LABEL_SECONDS = 0.015
 WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 200 * 2**20, 145
 
