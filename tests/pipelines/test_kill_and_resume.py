@@ -12,9 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from oblique_grid import oblique_grid
+from small_plan import small_hovernet
+from volume_of_nuclei import nuclei_volume
 
 from medarch import api
 from medarch.core.plan import Configuration, Plan
+from medarch.io.write_volume import write_volume
 
 SAMPLE = Path(__file__).parents[2] / "data_samples" / "hippocampus"
 POLL_S = 0.002
@@ -235,3 +239,65 @@ def test_predicting_killed_five_times_ends_with_the_same_files(trained, tmp_path
     )
     assert len(first) == total
     assert second == first
+
+
+def test_finding_nuclei_in_volumes_killed_five_times_ends_with_the_same_files(tmp_path):
+    """Killed in the network, and while a volume's files are written."""
+    images, total = tmp_path / "images", 6
+    model = untrained_model_of_nuclei(tmp_path / "model")
+    grid = oblique_grid("RAS", shape=(40, 40, 20), spacing_mm=(1e-3, 1e-3, 2e-3))
+    for number in range(total):
+        _, image = nuclei_volume(number, shape=(20, 40, 40), count=25)
+        write_volume(images / f"v{number}.nii.gz", image.transpose(2, 1, 0), grid)
+    steady, killed = (["predict", model, images, tmp_path / name, "--device", "cpu"] for name in "ab")
+    run_to_the_end(steady, tmp_path / "log")
+    ledger = tmp_path / "b" / "ledger.jsonl"
+
+    def lines() -> int:
+        return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
+
+    for kill in range(3):
+        kill_when(killed, tmp_path / "log", reached=lambda kill=kill: lines() > kill, delay_s=0.01 * kill)
+    for case in ("v3", "v4"):
+        kill_when(killed, tmp_path / "log", reached=lambda case=case: any((tmp_path / "b").glob(f"{case}/*")), delay_s=0)
+        assert f'"{case}"' not in ledger.read_text()
+    before = lines()
+    run_to_the_end(killed, tmp_path / "log")
+    assert 1 < before < total
+    # Only what was missing was predicted.
+    assert lines() == total + 1
+    first, second = (
+        {name: content for name, content in contents(tmp_path / out).items() if "/" in name} for out in "ab"
+    )
+    assert second == first
+    assert len(first) >= 3 * total
+    assert all(first[f"v{number}/nuclei.csv"].count(b"\n") > 1 for number in range(total))
+
+
+def untrained_model_of_nuclei(folder: Path) -> Path:
+    """A small network as it begins, which takes noise for nuclei."""
+    import torch
+
+    from medarch.core.nuclei_settings import NucleiSettings
+    from medarch.core.plan import ChannelNormalisation, PreprocessingPlan
+    from medarch.core.separation import Separation
+    from medarch.inference.nuclei.model_files import save_nuclei_model
+    from medarch.networks.build_network import build_network
+
+    torch.manual_seed(0)
+    network = small_hovernet(dim=3, heads=3)
+    recipe = PreprocessingPlan(
+        orientation="RAS",
+        axes=(2, 1, 0),
+        spacing_mm=(2e-3, 1e-3, 1e-3),
+        normalisation=(ChannelNormalisation(scheme="zscore"),),
+    )
+    settings = NucleiSettings(
+        network=network,
+        window_pixels=(16, 32, 32),
+        preprocessing=recipe,
+        types=("dark", "bright"),
+        separation=Separation(spacing=(2.0, 1.0, 1.0), slope_pixels=3, marker_pixels=2, nucleus_pixels=5),
+    )
+    save_nuclei_model(folder, build_network(network).eval(), settings)
+    return folder
