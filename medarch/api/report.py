@@ -13,8 +13,10 @@ from medarch.api.validate_nuclei import SEPARATION
 
 if TYPE_CHECKING:
     from medarch.core.evaluation import Evaluation
+    from medarch.core.plan import Configuration
     from medarch.core.prediction import CasePrediction
     from medarch.reporting.nuclei.found_nuclei import FoundNuclei
+    from medarch.reporting.nuclei.found_volume import FoundVolume
 
 
 def report(
@@ -76,7 +78,7 @@ def report(
             training_log=log,
             evaluation=evaluation if isinstance(evaluation, NucleiEvaluation) else None,
             calibrated_on_these=predictions is None,
-            images=_found_nuclei(home, shown, rows) if chosen.network.dim == 2 else {},
+            images=_found_nuclei(home, chosen, shown, rows),
             separation=Separation.load(calibrated) if (calibrated := run / SEPARATION).exists() else None,
             environment=environment(),
         )
@@ -107,14 +109,21 @@ def report(
     )
 
 
-def _found_nuclei(home: PlanFolder, shown: Path, rows: Sequence[CasePrediction]) -> dict[str, FoundNuclei]:
+def _found_nuclei(
+    home: PlanFolder, chosen: Configuration, shown: Path, rows: Sequence[CasePrediction]
+) -> dict[str, FoundNuclei] | dict[str, FoundVolume]:
     """What a validation or ``medarch predict`` has written, of images with a reference."""
-    from medarch.io.nuclei.output_names import LABELS
+    from medarch.io.nuclei.output_names import LABELS, VOLUME_LABELS
     from medarch.reporting.nuclei.found_nuclei import FoundNuclei
+    from medarch.reporting.nuclei.found_volume import FoundVolume
 
     cases = {case.id: case for case in (*home.dataset.cases, *home.dataset.test_cases) if case.label is not None}
-    places = {row.case: row.output.parent / LABELS for row in rows if row.output is not None}
+    labels = LABELS if chosen.network.dim == 2 else VOLUME_LABELS
+    places = {row.case: row.output.parent / labels for row in rows if row.output is not None}
     places = places or {path.stem: path for path in shown.glob("*.npz")}
+    if chosen.network.dim == 3:
+        recipe = chosen.preprocessing
+        return {name: FoundVolume(cases[name], path, recipe) for name, path in places.items() if name in cases}
     return {name: FoundNuclei(cases[name], path) for name, path in places.items() if name in cases}
 
 

@@ -259,7 +259,9 @@ def test_finding_nuclei_in_volumes_killed_five_times_ends_with_the_same_files(tm
     for kill in range(3):
         kill_when(killed, tmp_path / "log", reached=lambda kill=kill: lines() > kill, delay_s=0.01 * kill)
     for case in ("v3", "v4"):
-        kill_when(killed, tmp_path / "log", reached=lambda case=case: any((tmp_path / "b").glob(f"{case}/*")), delay_s=0)
+        kill_when(
+            killed, tmp_path / "log", reached=lambda case=case: any((tmp_path / "b").glob(f"{case}/*")), delay_s=0
+        )
         assert f'"{case}"' not in ledger.read_text()
     before = lines()
     run_to_the_end(killed, tmp_path / "log")

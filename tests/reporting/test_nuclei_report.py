@@ -3,20 +3,26 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
 import pytest
+from oblique_grid import oblique_grid
 from scipy import ndimage
+from volume_of_nuclei import nuclei_volume
 
 from medarch.core.dataset import Case
 from medarch.core.nuclei_evaluation import NucleiMeasures
+from medarch.core.plan import ChannelNormalisation, PreprocessingPlan
 from medarch.core.separation import Separation
 from medarch.evaluation.nuclei.evaluate_nuclei import Compared, Nuclei, compare_nuclei, evaluate_nuclei
 from medarch.io.nuclei.read_nuclei import read_nuclei, read_rgb
+from medarch.io.write_volume import write_volume
 from medarch.preprocessing.nuclei.nuclei_images import NucleiImage
 from medarch.reporting.nuclei.draw_found import LARGEST_PIXELS, MATCHED, UNMATCHED, draw_found
 from medarch.reporting.nuclei.found_nuclei import FoundNuclei
+from medarch.reporting.nuclei.found_volume import FoundVolume
 from medarch.reporting.nuclei.nuclei_examples import nuclei_examples
 from medarch.reporting.nuclei.rank_images import rank_images
 from medarch.reporting.nuclei.separation_section import separation_section
@@ -113,3 +119,66 @@ def test_constants_are_shown_as_planned_and_as_calibrated():
     section = separation_section(Separation(marker_pixels=7), Separation(marker_pixels=24, slope_threshold=-0.12))
     assert all(number in section.body for number in (">7<", ">24<", "-0.12", "-0.04"))
     assert separation_section(None, None).body is None
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """A volume of voxels twice as long along its third axis, in which every third nucleus is missed."""
+    labels, image = nuclei_volume(3, shape=(20, 48, 40), count=30)
+    grid = oblique_grid("LPS", shape=(40, 48, 20), spacing_mm=(1e-3, 1e-3, 2e-3))
+    found = np.where(labels % 3 == 0, 0, labels)
+    for name, array in (("image", image), ("truth", labels), ("found", found.astype(np.uint16))):
+        write_volume(tmp_path / f"{name}.nii.gz", array.transpose(2, 1, 0), grid)
+    recipe = PreprocessingPlan(
+        orientation=None, axes=(2, 1, 0), spacing_mm=(2e-3, 1e-3, 1e-3), crop="none",
+        normalisation=(ChannelNormalisation(scheme="zscore"),),
+    )  # fmt: skip
+    case = Case(id="cells", images=(tmp_path / "image.nii.gz",), label=tmp_path / "truth.nii.gz")
+    return FoundVolume(case, tmp_path / "found.nii.gz", recipe), labels, found, image
+
+
+def test_the_middle_planes_of_a_volume_show_its_image_and_what_was_found_in_3d(cells):
+    volume, labels, _, image = cells
+    shown = volume.draw()
+    assert [picture.view for picture in shown] == [
+        "plane 11 of 20 across k", "plane 25 of 48 across j", "plane 21 of 40 across i",
+    ]  # fmt: skip
+    planes = [np.take(labels, size // 2, axis) for axis, size in enumerate(labels.shape)]
+    for axis, (picture, truth) in enumerate(zip(shown, planes, strict=True)):
+        reference, result, pixels = (
+            np.asarray(PIL.Image.open(io.BytesIO(png))) for png in (picture.reference, picture.found, picture.image)
+        )
+        zoom = [drawn // size for drawn, size in zip(reference.shape, truth.shape, strict=False)]
+        # Voxels are as long in the picture as in the tissue.
+        assert zoom[0] / zoom[1] == (1 if axis == 0 else 2)
+        assert picture.size == reference.shape[1::-1] == pixels.shape[1::-1]
+        drawn = {MATCHED: reference, UNMATCHED: reference}
+        large = truth.repeat(zoom[0], 0).repeat(zoom[1], 1)
+        for colour, pixels_of in drawn.items():
+            numbers = set(large[(pixels_of[..., :3] == colour).all(-1) & (pixels_of[..., 3] > 0)].tolist())
+            assert numbers == {n for n in np.unique(truth) if n and (n % 3 == 0) == (colour == UNMATCHED)}
+        assert np.array_equal((result[..., :3] == MATCHED).all(-1), result[..., 3] > 0)
+        grey = pixels[:: zoom[0], :: zoom[1], 0].astype(float).ravel()
+        assert np.corrcoef(grey, np.take(image, image.shape[axis] // 2, axis).ravel())[0, 1] > 0.98
+
+
+def test_maps_along_the_networks_axes_are_drawn_as_those_on_the_files_grid(cells, tmp_path):
+    volume, _, found, _ = cells
+    np.savez_compressed(tmp_path / "cells.npz", inst_map=found)
+    for one, other in zip(replace(volume, found=tmp_path / "cells.npz").draw(), volume.draw(), strict=True):
+        assert (one.reference, one.found, one.size) == (other.reference, other.found, other.size)
+
+
+def test_volumes_stand_in_the_report_and_a_prediction_of_another_costs_its_pictures_only(cells, tmp_path):
+    volume, labels, found, _ = cells
+    compared = [
+        compare_nuclei("cells", Nuclei(labels), Nuclei(found)),
+        compare_nuclei("other", Nuclei(labels), Nuclei(found)),
+    ]
+    write_volume(tmp_path / "small.nii.gz", found[:5].transpose(2, 1, 0).astype(np.uint16),
+                 oblique_grid("LPS", shape=(40, 48, 5), spacing_mm=(1e-3, 1e-3, 2e-3)))  # fmt: skip
+    evaluation = evaluate_nuclei(compared, dataset="cells", predictions="found")
+    section = nuclei_examples(evaluation, {"cells": volume, "other": replace(volume, found=tmp_path / "small.nii.gz")})
+    assert len(pictures(section.body)) == 3 * 4
+    assert section.body.count("Not shown") == 1
+    assert "plane 11 of 20 across k, reference" in section.body

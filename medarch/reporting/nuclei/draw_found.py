@@ -1,9 +1,10 @@
-"""An image of nuclei with outlines that say which were found."""
+"""An image or a volume of nuclei with outlines that say which were found."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class FoundPicture:
     """Columns and rows."""
     part: tuple[int, int, int, int] | None
     """First column, first row, columns and rows of the image's part that is shown; None: it is shown whole."""
+    view: str = ""
+    """Which plane of a volume it is; empty for an image."""
 
 
 def draw_found(image: NucleiImage, found: np.ndarray) -> FoundPicture:
@@ -41,19 +44,75 @@ def draw_found(image: NucleiImage, found: np.ndarray) -> FoundPicture:
         image: with the reference.
         found: ``(J, I)`` instances.
     """
-    box = _busiest((image.instances > 0) | (found > 0))
-    table = overlap_table(image.instances, found)
+    return _draw(image.image, image.instances, found, _matched(image.instances, found))
+
+
+def draw_found_volume(
+    image: NucleiImage, found: np.ndarray, *, spacing: Sequence[float], names: Sequence[str] = ("0", "1", "2")
+) -> tuple[FoundPicture, ...]:
+    """Draw the middle plane across each axis of a volume; nuclei match or not as a whole, not in the plane.
+
+    Up to three channels are shown as red, green and blue, one as grey, each from its 0.5 to its 99.5 percentile.
+
+    Args:
+        image: with the reference; ``(N0, N1, N2, C)`` and ``(N0, N1, N2)``.
+        found: ``(N0, N1, N2)`` instances.
+        spacing: of the three axes, in one unit.
+        names: of the three axes.
+    """
+    matched, colours = _matched(image.instances, found), _colours(image.image)
+    pictures = []
+    for axis, size in enumerate(found.shape):
+        middle = size // 2
+        planes = (np.take(volume, middle, axis) for volume in (colours, image.instances, found))
+        rows, columns = (n for n in range(3) if n != axis)
+        steps = (spacing[rows] / min(spacing), spacing[columns] / min(spacing))
+        view = f"plane {middle + 1} of {size} across {names[axis]}"
+        pictures.append(replace(_draw(*planes, matched, steps=steps, drawn=DRAWN_PIXELS // 2), view=view))
+    return tuple(pictures)
+
+
+def _colours(volume: np.ndarray) -> np.ndarray:
+    """``(N0, N1, N2, 3)`` uint8."""
+    shown = np.zeros((*volume.shape[:3], 3), np.uint8)
+    channels = volume.shape[-1]
+    for channel in range(min(channels, 3)):
+        values = volume[..., channel]
+        low, high = np.percentile(values, (0.5, 99.5))
+        scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0, 1) * 255
+        shown[..., slice(None) if channels == 1 else channel] = scaled[..., None] if channels == 1 else scaled
+    return shown
+
+
+def _matched(truth: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the nuclei of either reading that match one of the other."""
+    table = overlap_table(truth, found)
     hits = table.iou > MATCH_IOU
-    pixels, truth, result = image.image[box], image.instances[box], found[box]
-    zoom = max(1, DRAWN_PIXELS // max(truth.shape))
-    rows, columns = (side * zoom for side in truth.shape)
-    whole = truth.shape == found.shape
+    return table.truth_numbers[table.truth_index[hits]], table.found_numbers[table.found_index[hits]]
+
+
+def _draw(
+    pixels: np.ndarray,
+    truth: np.ndarray,
+    found: np.ndarray,
+    matched: tuple[np.ndarray, np.ndarray],
+    *,
+    steps: tuple[float, float] = (1.0, 1.0),
+    drawn: int = DRAWN_PIXELS,
+) -> FoundPicture:
+    """``steps``: how long a pixel is along rows and columns, the shorter way being 1."""
+    whole = truth.shape
+    box = _busiest((truth > 0) | (found > 0))
+    pixels, truth, found = pixels[box], truth[box], found[box]
+    scale = max(1, int(drawn // max(side * step for side, step in zip(truth.shape, steps, strict=True))))
+    zoom = (max(1, round(scale * steps[0])), max(1, round(scale * steps[1])))
+    rows, columns = truth.shape
     return FoundPicture(
         _png(_enlarged(pixels, zoom)),
-        _png(_outlines(truth, table.truth_numbers[table.truth_index[hits]], zoom)),
-        _png(_outlines(result, table.found_numbers[table.found_index[hits]], zoom)),
-        (columns, rows),
-        None if whole else (box[1].start, box[0].start, truth.shape[1], truth.shape[0]),
+        _png(_outlines(truth, matched[0], zoom)),
+        _png(_outlines(found, matched[1], zoom)),
+        (columns * zoom[1], rows * zoom[0]),
+        None if truth.shape == whole else (box[1].start, box[0].start, columns, rows),
     )
 
 
@@ -67,7 +126,7 @@ def _busiest(nuclei: np.ndarray) -> tuple[slice, slice]:
     return max(boxes, key=lambda box: int(nuclei[box].sum()))
 
 
-def _outlines(labels: np.ndarray, matched: np.ndarray, zoom: int) -> np.ndarray:
+def _outlines(labels: np.ndarray, matched: np.ndarray, zoom: tuple[int, int]) -> np.ndarray:
     """``(rows, columns, 4)``: the outermost pixels of each enlarged nucleus."""
     large = _enlarged(labels, zoom)
     padded = np.pad(large, 1, mode="edge")
@@ -81,8 +140,8 @@ def _outlines(labels: np.ndarray, matched: np.ndarray, zoom: int) -> np.ndarray:
     return drawn
 
 
-def _enlarged(array: np.ndarray, zoom: int) -> np.ndarray:
-    return array.repeat(zoom, axis=0).repeat(zoom, axis=1)
+def _enlarged(array: np.ndarray, zoom: tuple[int, int]) -> np.ndarray:
+    return array.repeat(zoom[0], axis=0).repeat(zoom[1], axis=1)
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -10,6 +10,7 @@ from medarch.reporting.image_tag import image_tag
 from medarch.reporting.markup import Html, join, paragraph, tag
 from medarch.reporting.nuclei.draw_found import MATCHED, UNMATCHED, FoundPicture, draw_found
 from medarch.reporting.nuclei.found_nuclei import FoundNuclei
+from medarch.reporting.nuclei.found_volume import FoundVolume
 from medarch.reporting.nuclei.rank_images import rank_images
 from medarch.reporting.outline_switch import outline_switch
 from medarch.reporting.section import Section
@@ -17,7 +18,9 @@ from medarch.reporting.worst_middle_best import worst_middle_best
 from medarch.reporting.write_number import write_number
 
 
-def nuclei_examples(evaluation: NucleiEvaluation | None, images: Mapping[str, FoundNuclei]) -> Section:
+def nuclei_examples(
+    evaluation: NucleiEvaluation | None, images: Mapping[str, FoundNuclei] | Mapping[str, FoundVolume]
+) -> Section:
     """Return pictures of up to seven images, worst first."""
     ranked = [] if evaluation is None else rank_images(evaluation)
     shown = [row for row in ranked if row.case in images and row.values.get("pq") is not None]
@@ -27,23 +30,27 @@ def nuclei_examples(evaluation: NucleiEvaluation | None, images: Mapping[str, Fo
     return Section("examples", "Example images", join(_legend(), *figures))
 
 
-def _example(heading: str, row: NucleiMeasures, image: FoundNuclei) -> Html:
+def _example(heading: str, row: NucleiMeasures, image: FoundNuclei | FoundVolume) -> Html:
     title = tag("h3", f"{heading}: ", row.case)
     told = f"PQ {write_number(row.values.get('pq'))}, AJI {write_number(row.values.get('aji'))}, "
     told += f"{row.reference_nuclei} nuclei, {row.found_nuclei} found."
     try:
-        picture = draw_found(*image.load())
+        pictures = image.draw() if isinstance(image, FoundVolume) else (draw_found(*image.load()),)
     except MedarchError as error:
         # One damaged file must not cost the whole report.
         not_shown = paragraph(f"Not shown: {error}", class_="alarm")
         return tag("article", title, paragraph(told, class_="note"), not_shown, class_="case")
-    if picture.part is not None:
-        left, top, columns, rows = picture.part
-        told += f" Shown are {columns} × {rows} pixels from column {left}, row {top}."
-    figures = [
-        _figure(picture, outlines, caption, f"{row.case}, {caption}")
-        for outlines, caption in ((picture.reference, "reference"), (picture.found, "found"))
-    ]
+    figures = []
+    for picture in pictures:
+        view = f"{picture.view}, " if picture.view else ""
+        if picture.part is not None:
+            left, top, columns, rows = picture.part
+            where = f" in {picture.view}" if picture.view else ""
+            told += f" Shown are {columns} × {rows} pixels from column {left}, row {top}{where}."
+        figures += [
+            _figure(picture, outlines, view + caption, f"{row.case}, {view}{caption}")
+            for outlines, caption in ((picture.reference, "reference"), (picture.found, "found"))
+        ]
     views = tag("div", *figures, class_="views", style="grid-template-columns: repeat(2, 1fr)")
     return tag("article", title, paragraph(told, class_="note"), views, class_="case")
 

@@ -11,6 +11,7 @@ from medarch.core.nuclei_evaluation import NucleiEvaluation
 from medarch.core.plan import Plan
 from medarch.core.separation import Separation
 from medarch.reporting.nuclei.found_nuclei import FoundNuclei
+from medarch.reporting.nuclei.found_volume import FoundVolume
 from medarch.reporting.nuclei.image_table import image_table
 from medarch.reporting.nuclei.nuclei_dataset import nuclei_dataset
 from medarch.reporting.nuclei.nuclei_examples import nuclei_examples
@@ -33,7 +34,7 @@ def write_nuclei_report(  # noqa: PLR0913 - each argument is one record or artef
     training_log: Path | None = None,
     evaluation: NucleiEvaluation | None = None,
     calibrated_on_these: bool = False,
-    images: Mapping[str, FoundNuclei] = {},
+    images: Mapping[str, FoundNuclei] | Mapping[str, FoundVolume] = {},
     separation: Separation | None = None,
     environment: Mapping[str, str] = {},
 ) -> Path:
