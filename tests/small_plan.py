@@ -61,6 +61,15 @@ def small_hovernet(*, dim=3, heads=3, in_channels=1):
     )
 
 
+def small_window(architecture, dim):
+    """A window that the network takes."""
+    if architecture == "monai_hovernet":
+        return (256, 256)  # the only one
+    size = {2: (32, 32), 3: (8, 32, 32)}[dim]
+    # The first convolution of the original HoVerNet takes three voxels off each side.
+    return tuple(side + 6 for side in size) if architecture == "hovernet_original" else size
+
+
 def small_plan(
     labels=None,
     *,

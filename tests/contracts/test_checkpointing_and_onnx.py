@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from small_plan import small_network
+from small_plan import small_network, small_window
 from torch.utils.checkpoint import checkpoint
 
 from medarch.core.plan import NetworkPlan
@@ -56,10 +56,7 @@ def export_and_compare(name, dim):
     entry = REGISTRY[name]
     if dim not in entry.dims:
         pytest.skip(f"{name} is not made for {dim}D")
-    # The first convolution of the original HoVerNet takes three voxels off each side; MONAI's takes one window only.
-    size = tuple(side + 6 for side in SIZE[dim]) if name == "hovernet_original" else SIZE[dim]
-    size = (256, 256) if name == "monai_hovernet" else size
-    network, image = network_of(name, dim).eval(), torch.randn(2, 2, *size)
+    network, image = network_of(name, dim).eval(), torch.randn(2, 2, *small_window(name, dim))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if entry.no_onnx:

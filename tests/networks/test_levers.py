@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from small_plan import small_network
+from small_plan import small_network, small_window
 
 from medarch.core.plan import NetworkPlan
 from medarch.networks.blocks.reversible import ReversibleBlock, ReversibleSequence
@@ -83,7 +83,7 @@ def test_checkpointed_gradients_are_equal_in_float32_too(how):
 @pytest.mark.parametrize("how", ["selective", "blocks", "stages"])
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_every_network_can_be_checkpointed(name, how):
-    image = torch.randn(2, 2, *SIZE[2], dtype=torch.float64)
+    image = torch.randn(2, 2, *small_window(name, 2), dtype=torch.float64)
     plain = network_of(name, dim=2).double()
     recomputed = copy.deepcopy(plain)
     checkpoint_blocks(recomputed, how)
