@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.inference.failed_case import failed_case
@@ -44,11 +45,13 @@ def work_through(
     ledger = Ledger(output, settings)
     rows = {}
     with folder_lock(output):
+        remove_leftovers(output)
         done = ledger.open(restart=restart)
         for name, paths in items.items():
             if name in done:
                 rows[name] = done[name].model_copy(update={"status": "skipped"})
             else:
+                remove_leftovers(output / name)
                 rows[name] = _row(name, paths, work)
                 ledger.add(rows[name])
             if rows[name].status != "failed":
