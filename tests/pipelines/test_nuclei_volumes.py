@@ -128,6 +128,11 @@ def test_volumes_are_predicted_on_their_own_grids_and_measured(trained):
     assert [row["case"] for row in evaluation["rows"]] == ["t0", "t1"]
     assert all(set(row["values"]) == {"pq", "dq", "sq", "aji", "aji_plus", "dice"} for row in evaluation["rows"])
     assert evaluation["detection_radius_mm"] is not None
+    home = folder / "ws" / "cells" / "auto"
+    assert api.report(home).read_text().count("across 0, reference</figcaption>") == 1
+    page = api.report(home, predictions=output, target=folder / "test.html").read_text()
+    assert [page.count(f"across {axis}, found</figcaption>") for axis in "kji"] == [2, 2, 2]
+    assert "Not shown" not in page
     plain = api.evaluate(output, folder / "cells" / "labelsTs")
     assert [row.values["pq"] for row in plain.rows] == [row["values"]["pq"] for row in evaluation["rows"]]
 

@@ -64,11 +64,12 @@ def draw_found_volume(
     pictures = []
     for axis, size in enumerate(found.shape):
         middle = size // 2
-        planes = (np.take(volume, middle, axis) for volume in (colours, image.instances, found))
+        pixels, truth, result = (np.take(volume, middle, axis) for volume in (colours, image.instances, found))
         rows, columns = (n for n in range(3) if n != axis)
         steps = (spacing[rows] / min(spacing), spacing[columns] / min(spacing))
         view = f"plane {middle + 1} of {size} across {names[axis]}"
-        pictures.append(replace(_draw(*planes, matched, steps=steps, drawn=DRAWN_PIXELS // 2), view=view))
+        drawn = _draw(pixels, truth, result, matched, steps=steps, drawn=DRAWN_PIXELS // 2)
+        pictures.append(replace(drawn, view=view))
     return tuple(pictures)
 
 
