@@ -67,7 +67,10 @@ def export_and_compare(name, dim):
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
     [found] = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(found), network(image), rtol=1e-3, atol=1e-4)
+        exact = network.double()(image.double())
+    # Of the largest output: a deep network without training rounds its small ones away, in torch as well.
+    scale = exact.abs().max()
+    torch.testing.assert_close(torch.from_numpy(found).double() / scale, exact / scale, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
