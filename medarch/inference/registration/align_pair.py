@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from medarch.core.errors import GeometryError
+from medarch.inference.registration.affine_levels import AffineLevels
 from medarch.inference.registration.choose_similarity import choose_similarity
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.overlap import overlap
@@ -55,12 +56,13 @@ def align_pair(
         displacement = torch.from_numpy(np.ascontiguousarray(start, dtype=np.float32))[None].to(device)
     placed = overlap(first, second, torch.eye(first.dim + 1, dtype=torch.float64))
     starts = _starts(first, second, settings, placed)
+    levels = AffineLevels(first, second)
     because = ""
     if settings.similarity == "auto":
-        nearby = starts[0] if settings.linear == "none" else register_coarsely(first, second, "nmi", starts)
-        choice = choose_similarity(first, second, nearby, displacement=displacement)
+        nearby = starts[0] if settings.linear == "none" else register_coarsely(levels, "nmi", starts)
+        choice = choose_similarity(levels, nearby, displacement=displacement)
         settings, because = replace(settings, similarity=choice.similarity), choice.because
-    world, left = _linear(first, second, settings, starts, placed)
+    world, left = _linear(levels, settings, starts, placed)
     return AlignedPair(first, second, world, settings, because, displacement, (placed, left))
 
 
@@ -82,13 +84,13 @@ def _starts(fixed: GridImage, moving: GridImage, settings: RegistrationSettings,
 
 
 def _linear(
-    fixed: GridImage, moving: GridImage, settings: RegistrationSettings, starts: list[Tensor], placed: float
+    levels: AffineLevels, settings: RegistrationSettings, starts: list[Tensor], placed: float
 ) -> tuple[Tensor, float]:
     """The affine transform in millimetres, and what overlaps after it."""
     if settings.linear == "none":
         return starts[0], placed
-    found = register_affine(fixed, moving, kind=settings.linear, similarity=settings.linear_similarity, starts=starts)
-    left = overlap(fixed, moving, found)
+    found = register_affine(levels, kind=settings.linear, similarity=settings.linear_similarity, starts=starts)
+    left = overlap(levels.fixed, levels.moving, found)
     if left < SMALLEST_OVERLAP:
         raise GeometryError(
             "no place was found where the images match",

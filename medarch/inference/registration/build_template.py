@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medarch.core.errors import UsageError
 from medarch.core.spatial_transform import AffineTransform, DisplacementField, TransformChain
+from medarch.inference.registration.affine_levels import AffineLevels
 from medarch.inference.registration.grid_image import GridImage, voxel_map
 from medarch.inference.registration.optimise_velocity import optimise_velocity
 from medarch.inference.registration.pair_image import PairImage
@@ -132,8 +133,7 @@ def _register(
     template: GridImage, member: GridImage, start: Tensor, settings: RegistrationSettings, *, deformable: bool
 ) -> _Registered:
     world = register_affine(
-        template,
-        member,
+        AffineLevels(template, member),
         kind="affine" if settings.linear == "none" else settings.linear,
         similarity=settings.linear_similarity,
         starts=[start],

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from medarch.inference.registration.affine_levels import FINE_VOXELS, AffineLevels
 from medarch.inference.registration.coarsen import coarsen, spacing_of_voxels
 from medarch.inference.registration.grid_image import GridImage, voxel_map
-from medarch.inference.registration.register_affine import FINE_VOXELS
 from medarch.inference.registration.settings import Similarity
 from medarch.networks.motion.affine_displacement import affine_displacement
 from medarch.networks.motion.compose import compose
@@ -32,9 +32,7 @@ class SimilarityChoice:
     because: str
 
 
-def choose_similarity(
-    fixed: GridImage, moving: GridImage, world: Tensor, *, displacement: Tensor | None = None
-) -> SimilarityChoice:
+def choose_similarity(levels: AffineLevels, world: Tensor, *, displacement: Tensor | None = None) -> SimilarityChoice:
     """Choose local correlation for images of one kind and MIND descriptors for any others.
 
     Images of one kind correlate once they lie on each other. That must have come of something that knows no kinds,
@@ -42,19 +40,17 @@ def choose_similarity(
     voxels are left out: background correlates, whatever the tissue does.
 
     Args:
-        fixed: image from 0 to 1.
-        moving: image from 0 to 1.
+        levels: images from 0 to 1.
         world: ``(D + 1, D + 1)`` float64, millimetres of the fixed image → of the moving one.
         displacement: ``(1, D, *fixed grid)`` in voxels, in front of it.
     """
-    spacing = spacing_of_voxels(fixed, FINE_VOXELS)
-    first, second = coarsen(_tissue(fixed), spacing), coarsen(_tissue(moving), spacing)
+    first, second = levels.fine
     found = affine_displacement(voxel_map(first, second, world), first.size)
     if displacement is not None:
         found = compose(found, resize_field(displacement, first.size))
-    warped, seen = warp(second.values, found), torch.ones_like(first.values[:, :1], dtype=torch.bool)
-    for mask in (first.mask, None if second.mask is None else warp(second.mask, found)):
-        seen &= seen if mask is None else mask > WHOLE
+    warped = warp(second.values, found)
+    spacing = spacing_of_voxels(levels.fixed, FINE_VOXELS)
+    seen = (_tissue(levels.fixed, spacing) > WHOLE) & (warp(_tissue(levels.moving, spacing), found) > WHOLE)
     if int(seen.sum()) < FEWEST:
         return SimilarityChoice("mind", "the images have too little in common to tell their kinds")
     each = [
@@ -68,7 +64,8 @@ def choose_similarity(
     return SimilarityChoice("mind", f"images of two kinds: {because}")
 
 
-def _tissue(image: GridImage) -> GridImage:
-    """The same image, masked where it is not black."""
+def _tissue(image: GridImage, spacing_mm: float) -> Tensor:
+    """``(1, 1, *coarser grid)``: the share of each voxel that is not black."""
     bright = (image.values > 0).all(1, keepdim=True).float()
-    return replace(image, mask=bright if image.mask is None else image.mask * bright)
+    shown = bright if image.mask is None else image.mask * bright
+    return coarsen(replace(image, values=shown, mask=None), spacing_mm).values

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from medarch.inference.registration.coarsen import coarsen, spacing_of_voxels
+from medarch.inference.registration.affine_levels import AffineLevels
 from medarch.inference.registration.grid_image import GridImage, voxel_map
 from medarch.networks.motion.affine_displacement import affine_displacement
 from medarch.networks.motion.transform_matrix import LinearTransform, parameter_count, transform_matrix
@@ -17,8 +17,6 @@ from medarch.tasks.registration.nmi import nmi
 
 AffineSimilarity = Literal["ncc", "nmi"]
 
-COARSE_VOXELS, FINE_VOXELS = 4_000, 40_000
-"""Of the fixed image at the two levels: the first finds the place, the second the tenth of a voxel."""
 ITERATIONS = 30
 GAIN = 1e-4
 """A transform that improves the similarity by less is noise: the one before it is kept."""
@@ -26,8 +24,7 @@ TINY = 1e-8
 
 
 def register_affine(
-    fixed: GridImage,
-    moving: GridImage,
+    levels: AffineLevels,
     *,
     kind: LinearTransform = "affine",
     similarity: AffineSimilarity = "ncc",
@@ -40,31 +37,22 @@ def register_affine(
     parameters of :func:`transform_matrix`.
 
     Args:
-        fixed: the image whose grid counts.
-        moving: the image that is sampled.
+        levels: the pair.
         kind: of transform.
         similarity: ``ncc``, correlation over the whole overlap, for images of one kind; ``nmi`` for two kinds.
         starts: transforms to start from, ``(D + 1, D + 1)`` float64.
     """
-    world = register_coarsely(fixed, moving, similarity, starts)
+    world = register_coarsely(levels, similarity, starts)
     if kind != "rigid":
-        world, _ = _improve(*_level(fixed, moving, COARSE_VOXELS), world, kind, similarity)
-    world, _ = _improve(*_level(fixed, moving, FINE_VOXELS), world, kind, similarity)
+        world, _ = _improve(*levels.coarse, world, kind, similarity)
+    world, _ = _improve(*levels.fine, world, kind, similarity)
     return world
 
 
-def register_coarsely(
-    fixed: GridImage, moving: GridImage, similarity: AffineSimilarity, starts: Sequence[Tensor]
-) -> Tensor:
+def register_coarsely(levels: AffineLevels, similarity: AffineSimilarity, starts: Sequence[Tensor]) -> Tensor:
     """Return the best rigid transform at the coarse level; arguments as of :func:`register_affine`."""
-    level = _level(fixed, moving, COARSE_VOXELS)
-    found = [_improve(*level, start, "rigid", similarity) for start in starts]
+    found = [_improve(*levels.coarse, start, "rigid", similarity) for start in starts]
     return min(found, key=lambda pair: pair[1])[0]
-
-
-def _level(fixed: GridImage, moving: GridImage, voxels: int) -> tuple[GridImage, GridImage]:
-    spacing = spacing_of_voxels(fixed, voxels)
-    return coarsen(fixed, spacing), coarsen(moving, spacing)
 
 
 def centre_of_mass(image: GridImage) -> Tensor:
