@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +19,8 @@ from medarch.core.selection import Candidate
 from medarch.evaluation.dice_table import class_means, dice_row, foreground_mean
 from medarch.io.probability_files import ProbabilitySource
 from medarch.io.read_label_map import read_label_map
-from medarch.tasks.decode_probabilities import decode_probabilities
-from medarch.tasks.mean_probabilities import mean_probabilities
+from medarch.tasks.decode_planes import decode_planes
+from medarch.tasks.mean_planes import MeanPlanes
 
 
 def score_candidates(
@@ -39,7 +41,8 @@ def score_candidates(
         probabilities: by configuration.
         references: label maps by case; every case must be predicted by every configuration.
         labels: classes and regions, ignore label.
-        workers: processes; default one, because the probabilities of one case can fill much memory.
+        workers: processes; default one, because the probabilities of one case can fill much of a disk:
+            they lie unpacked in the system's temporary folder.
         progress: called with cases done and all.
 
     Raises:
@@ -91,8 +94,13 @@ def _rows(job: _Job, case: str) -> list[np.ndarray]:
         score(read_label_map(maps[case], labels=job.labels, grid=reference.geometry).array)
         for maps in job.label_maps.values()
     ]
-    shares = {name: source.read(case) for name, source in job.probabilities.items()} if job.pairs else {}
-    for pair in job.pairs:
-        mean = mean_probabilities(shares[name] for name in pair)
-        found.append(score(decode_probabilities(mean, job.labels)))
+    if not job.pairs:
+        return found
+    with contextlib.ExitStack() as files:
+        folder = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="medarch-")))
+        shares = {
+            name: files.enter_context(source.open(case, scratch=folder)) for name, source in job.probabilities.items()
+        }
+        for pair in job.pairs:
+            found.append(score(decode_planes(MeanPlanes([shares[name] for name in pair]), job.labels)))
     return found

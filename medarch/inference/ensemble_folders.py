@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from medarch.core.errors import PredictionError
 from medarch.core.files import remove_leftovers
@@ -17,9 +16,10 @@ from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import Ledger, file_sha256
 from medarch.inference.pipeline import PROBABILITIES
 from medarch.io.probability_files import ProbabilitySource
+from medarch.io.write_planes import write_planes
 from medarch.io.write_volume import write_volume
-from medarch.tasks.decode_probabilities import decode_probabilities
-from medarch.tasks.mean_probabilities import mean_probabilities
+from medarch.tasks.decode_planes import decode_planes
+from medarch.tasks.mean_planes import MeanPlanes
 
 
 def ensemble_folders(
@@ -72,14 +72,16 @@ def _one(case: str, sources: Sequence[ProbabilitySource], output: Path, *, proba
     started = time.monotonic()
     like = sources[0].label_maps[case]
     try:
-        mean = mean_probabilities(source.read(case) for source in sources)
-        labels = _decode(mean, sources[0], case)
-        grid = sources[0].grid(case)
-        target = output / like.name
-        write_volume(target, labels, grid, like=like)
-        shares = output / PROBABILITIES / like.name if probabilities else None
-        if shares is not None:
-            write_volume(shares, mean, grid, like=like)
+        with contextlib.ExitStack() as files:
+            members = [files.enter_context(source.open(case, scratch=output)) for source in sources]
+            mean = MeanPlanes(members)
+            labels = decode_planes(mean, sources[0].labels)
+            grid = sources[0].grid(case)
+            target = output / like.name
+            write_volume(target, labels, grid, like=like)
+            shares = output / PROBABILITIES / like.name if probabilities else None
+            if shares is not None:
+                write_planes(shares, mean, grid, like=like)
         return CasePrediction(
             case=case,
             status="done",
@@ -91,17 +93,6 @@ def _one(case: str, sources: Sequence[ProbabilitySource], output: Path, *, proba
         )
     except Exception as error:  # noqa: BLE001 - the boundary where a batch isolates a case
         return failed_case(case, error)
-
-
-def _decode(mean: np.ndarray, source: ProbabilitySource, case: str) -> np.ndarray:
-    if len(mean) != source.labels.heads:
-        raise PredictionError(
-            f"the probabilities of case {case} do not fit the labels",
-            expected=f"{source.labels.heads} classes",
-            found=str(len(mean)),
-            fix="name the dataset these predictions belong to",
-        )
-    return decode_probabilities(mean, source.labels)
 
 
 def _require_one_set(sources: Sequence[ProbabilitySource]) -> list[str]:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -13,18 +14,22 @@ from threading import Lock
 import numpy as np
 
 from medarch.core.dataset import Case
+from medarch.core.geometry import Geometry
 from medarch.core.prediction import CasePrediction
 from medarch.inference.byte_budget import ByteBudget
 from medarch.inference.case_bytes import case_bytes
+from medarch.inference.case_scores import CaseScores
 from medarch.inference.ensemble import Ensemble
 from medarch.inference.failed_case import failed_case
 from medarch.inference.ledger import file_sha256
 from medarch.inference.load_model import PREVIOUS_STAGE, Model
 from medarch.inference.output_file import output_file
-from medarch.inference.predict_case import CaseResult, predict_labels, predict_logits
+from medarch.inference.predict_case import predict_labels, predict_scores
 from medarch.inference.prediction_options import PredictionOptions
 from medarch.inference.prepare_input import NetworkInput, prepare_input
 from medarch.inference.previous_stage import FinishedLabels, PreviousStage
+from medarch.io.volume_planes import VolumePlanes
+from medarch.io.write_planes import write_planes
 from medarch.io.write_volume import write_volume
 from medarch.preprocessing.case_store import CaseStore
 from medarch.tasks.apply_postprocessing import apply_postprocessing
@@ -88,7 +93,7 @@ class Pipeline:
             return None
         window = None if model.previous is None else self.options.window(model.previous.configuration)
         keep = self.output / PREVIOUS_STAGE if self.options.keep_previous_stage else None
-        return PreviousStage(model, self.finished, window, keep, self.device)
+        return PreviousStage(model, self.finished, window, keep, self.output, self.device)
 
     def _through_networks(
         self, ticket: _Ticket, ready: Future[list[NetworkInput]], writer: ThreadPoolExecutor
@@ -107,38 +112,46 @@ class Pipeline:
         leaving.set_exception(error)
         return leaving
 
-    def _ask(self, inputs: Sequence[NetworkInput]) -> CaseResult | list[np.ndarray]:
-        """A finished label map where that is all that is wanted; else each model's logits."""
+    def _ask(self, inputs: Sequence[NetworkInput]) -> np.ndarray | CaseScores:
+        """A label map where that is all that is wanted of one model; else the probabilities, for what follows."""
         windows = [self.options.window(model.configuration) for model in self.ensemble.models]
         if len(inputs) == 1 and not self.options.probabilities:
             (model,), (one,), (window,) = self.ensemble.models, inputs, windows
-            return CaseResult(predict_labels(model, one.arrays, window=window, region=one.region), None)
-        return [
-            predict_logits(model, one.arrays, window=window)
-            for model, one, window in zip(self.ensemble.models, inputs, windows, strict=True)
-        ]
+            return predict_labels(model, one.arrays, window=window, scratch=self.output, region=one.region)
+        found: list[CaseScores] = []
+        with ExitStack() as unless_complete:
+            for model, one, window in zip(self.ensemble.models, inputs, windows, strict=True):
+                found.append(
+                    predict_scores(model, one.arrays, window=window, scratch=self.output, decide=len(inputs) == 1)
+                )
+                unless_complete.enter_context(found[-1])
+            unless_complete.pop_all()
+        if len(found) == 1:
+            return found[0]
+        return CaseScores([member for scores in found for member in scores.members], found[0].scheme)
 
-    def _finish(
-        self, ticket: _Ticket, found: CaseResult | list[np.ndarray], inputs: list[NetworkInput]
-    ) -> CasePrediction:
-        case, geometry, region = ticket.case, inputs[0].arrays.record.geometry, inputs[0].region
-        if isinstance(found, CaseResult):
-            inputs.clear()  # they make room for the next case's network
-            result = found
-        else:
-            arrays = [one.arrays for one in inputs]
-            inputs.clear()
-            result = self.ensemble.restore(found, arrays, probabilities=self.options.probabilities)
+    def _finish(self, ticket: _Ticket, found: np.ndarray | CaseScores, inputs: list[NetworkInput]) -> CasePrediction:
+        geometry, region = inputs[0].arrays.record.geometry, inputs[0].region
+        inputs.clear()  # they make room for the next case's network
+        if isinstance(found, np.ndarray):
+            return self._write(ticket, found, geometry)
+        with found:
+            labels = found.labels()
             if region is not None:
-                result.labels[~region] = 0
-        steps = self.ensemble.postprocessing.steps if self.options.postprocess else ()
-        labels = apply_postprocessing(result.labels, steps)
+                labels[~region] = 0
+            return self._write(ticket, labels, geometry, found.probabilities if self.options.probabilities else None)
+
+    def _write(
+        self, ticket: _Ticket, labels: np.ndarray, geometry: Geometry, probabilities: VolumePlanes | None = None
+    ) -> CasePrediction:
+        case = ticket.case
+        labels = apply_postprocessing(labels, self.ensemble.postprocessing.steps if self.options.postprocess else ())
         target = output_file(self.output, case)
         write_volume(target, labels, geometry, like=case.images[0])
         shares = None
-        if result.probabilities is not None:
+        if probabilities is not None:
             shares = output_file(self.output / PROBABILITIES, case)
-            write_volume(shares, result.probabilities, geometry, like=case.images[0])
+            write_planes(shares, probabilities, geometry, like=case.images[0])
         return CasePrediction(
             case=case.id,
             status="done",

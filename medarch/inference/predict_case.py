@@ -1,38 +1,32 @@
-"""One case: from voxels in a file's grid to a label map in the same grid."""
+"""One case: from voxels in a file's grid to a label map, or to probabilities, in the same grid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from medarch.inference.case_scores import CaseScores
 from medarch.inference.engines.engine import Engine
 from medarch.inference.engines.load_engine import default_engine, load_engine
+from medarch.inference.file_probabilities import FileProbabilities
 from medarch.inference.footing import Footing
 from medarch.inference.label_assembler import LabelAssembler
 from medarch.inference.load_model import Model
+from medarch.inference.stored_logits import StoredLogits
 from medarch.inference.stream_features import Slab, stream_features
 from medarch.inference.window import Window
 from medarch.inference.with_less_memory import with_less_memory
 from medarch.preprocessing.needed_samples import needed_samples
 from medarch.preprocessing.prepare_case import PreparedArrays
-from medarch.preprocessing.restore import paste, resample_to_crop
-
-
-@dataclass(frozen=True)
-class CaseResult:
-    """Arrays on the input file's grid."""
-
-    labels: np.ndarray
-    """``(I, J, K)``."""
-    probabilities: np.ndarray | None
-    """``(classes, I, J, K)`` float32, or None."""
+from medarch.preprocessing.restore import paste
 
 
 def predict_labels(
-    model: Model, prepared: PreparedArrays, *, window: Window, region: np.ndarray | None = None
+    model: Model, prepared: PreparedArrays, *, window: Window, scratch: Path, region: np.ndarray | None = None
 ) -> np.ndarray:
     """Label map ``(I, J, K)`` on the input file's grid, decided slab by slab: no array has classes times voxels.
 
@@ -40,19 +34,21 @@ def predict_labels(
         model: its networks.
         prepared: what they see.
         window: the tiling.
+        scratch: folder on whose disk logits may lie meanwhile, which happens only where splines lead back.
         region: ``(I, J, K)`` bool: labels there are those of the whole case, elsewhere 0; tiles without it are left
             out.
 
     Raises:
         OutOfMemoryError: the device is too small, and the CPU's memory, too.
+        OSError: the disk is full.
     """
     record = prepared.record
     needed = None if region is None else needed_samples(region, record)
     if needed is not None and not needed.any():
         return paste(np.zeros(record.cropped_shape, np.uint8), record)
     if not LabelAssembler.can_decode(record):
-        logits = predict_logits(model, prepared, window=window, needed=needed)
-        labels = restore_case(model, logits, prepared, probabilities=False).labels
+        with predict_scores(model, prepared, window=window, scratch=scratch, needed=needed) as scores:
+            labels = scores.labels()
     else:
 
         def attempt(footing: Footing) -> np.ndarray:
@@ -68,25 +64,54 @@ def predict_labels(
     return labels
 
 
-def predict_logits(
-    model: Model, prepared: PreparedArrays, *, window: Window, needed: np.ndarray | None = None
-) -> np.ndarray:
-    """Logits ``(heads, N0, N1, N2)`` float32 on the network's grid; anything outside of ``needed``.
+def predict_scores(
+    model: Model,
+    prepared: PreparedArrays,
+    *,
+    window: Window,
+    scratch: Path,
+    needed: np.ndarray | None = None,
+    decide: bool = False,
+) -> CaseScores:
+    """Probabilities on the input file's grid, to be asked for plane by plane; logits wait on the disk, not in memory.
+
+    Args:
+        model: its networks.
+        prepared: what they see.
+        window: the tiling.
+        scratch: folder on whose disk the logits lie until the result is closed.
+        needed: ``(N0, N1, N2)`` bool: anything may be said elsewhere.
+        decide: decide labels on the way, as :func:`predict_labels` does.
 
     Raises:
         OutOfMemoryError: the device is too small, and the CPU's memory, too.
+        OSError: the disk is full.
     """
+    record, labels = prepared.record, model.plan.labels
 
-    def attempt(footing: Footing) -> np.ndarray:
+    def attempt(footing: Footing) -> tuple[StoredLogits, np.ndarray | None]:
         head = model.head.to(footing.hold_on)
-        logits = np.empty((head.classes, *prepared.image.shape[1:]), dtype=np.float32)
-        for slab in _slabs(model, prepared, window, needed, footing):
-            where = [slice(None)] * logits.ndim
-            where[slab.axis + 1] = slice(slab.start, slab.start + slab.features.shape[slab.axis + 1])
-            logits[tuple(where)] = head.logits(slab.features.movedim(0, -1)).movedim(-1, 0).cpu().numpy()
-        return logits
+        assembler = LabelAssembler(head, labels, record) if decide and LabelAssembler.can_decode(record) else None
+        with ExitStack() as unless_complete:
+            stored: StoredLogits | None = None
+            for slab in _slabs(model, prepared, window, needed, footing):
+                if stored is None:
+                    stored = StoredLogits.create(record, head.classes, along=slab.axis, folder=scratch)
+                    unless_complete.callback(stored.close)
+                if assembler is not None:
+                    assembler.add(slab)
+                stored.add(slab, head)
+            if stored is None:
+                raise ValueError(f"no slab of case {record.id}")
+            unless_complete.pop_all()
+        return stored, None if assembler is None else assembler.result
 
-    return with_less_memory(prepared.record.id, model.device, attempt)
+    stored, decided = with_less_memory(record.id, model.device, attempt)
+    if not LabelAssembler.can_decode(record):
+        stored = stored.on_file_grid(scratch)
+    return CaseScores(
+        [FileProbabilities(stored, labels, scratch)], labels, None if decided is None else paste(decided, record)
+    )
 
 
 def _slabs(
@@ -98,17 +123,3 @@ def _slabs(
         engines = [load_engine(name, network, footing.device) for network in model.networks]
     image = torch.from_numpy(prepared.image).to(device=footing.device, dtype=engines[0].dtype)
     return stream_features(engines, model.head, image, window=window, needed=needed, footing=footing)
-
-
-def restore_case(model: Model, logits: np.ndarray, prepared: PreparedArrays, *, probabilities: bool) -> CaseResult:
-    """Bring logits back to the input grid and decode them there (resample first, decide then, as nnU-Net does)."""
-    cropped = resample_to_crop(logits, prepared.record)
-    labels = paste(model.task.decode(cropped), prepared.record)
-    if not probabilities:
-        return CaseResult(labels, None)
-    shares = model.task.probabilities(cropped).astype(np.float32)
-    pasted = paste(shares, prepared.record)
-    if not model.plan.labels.has_regions:
-        # Outside the crop nothing was predicted: that is background for certain.
-        pasted[0] = 1.0 - pasted[1:].sum(axis=0)
-    return CaseResult(labels, pasted)

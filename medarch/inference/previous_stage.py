@@ -37,6 +37,8 @@ class PreviousStage:
     """Of the earlier stage's sliding window; None with ``finished``."""
     keep: Path | None
     """Folder to write predicted label maps to."""
+    scratch: Path
+    """Folder on whose disk logits may lie meanwhile."""
     device: AbstractContextManager[object]
     """Held while a network runs: the second stage works on another case meanwhile."""
 
@@ -57,7 +59,7 @@ class PreviousStage:
         recipe = model.configuration.preprocessing
         prepared = prepare_case(volumes.images, volumes.geometry, case=case.id, recipe=recipe)
         with self.device:
-            labels = predict_labels(model, prepared, window=self.window)
+            labels = predict_labels(model, prepared, window=self.window, scratch=self.scratch)
         if self.keep is not None:
             write_volume(output_file(self.keep, case), labels, volumes.geometry, like=case.images[0])
         return labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medarch.io.fault import fault
@@ -18,27 +19,46 @@ def inflate(content: bytes, path: Path) -> bytes:
         VolumeError: the stream is cut (``TRUNCATED``), fails its checksum (``BAD_CRC``), is damaged
             (``CORRUPT_STREAM``), or something else follows it (``EXTRA_BYTES``).
     """
-    pieces: list[bytes] = []
-    while content:
-        if pieces and not content.startswith(GZIP_MAGIC):
-            raise fault("EXTRA_BYTES", path, found=f"{len(content)} bytes after the compressed stream")
-        stream = zlib.decompressobj(_GZIP_OR_ZLIB)
-        try:
-            pieces.append(stream.decompress(content))
-        except zlib.error as error:
-            # zlib's words: "incorrect data check" and "incorrect length check" are the checksums in the trailer.
-            code = "BAD_CRC" if "check" in str(error) and "header" not in str(error) else "CORRUPT_STREAM"
-            raise fault(code, path, found=str(error)) from error
-        if not stream.eof:
-            size = sum(map(len, pieces))
-            raise fault(
-                "TRUNCATED",
-                path,
-                expected="a complete compressed stream",
-                found=f"its end is missing after {size} bytes",
-            )
-        content = stream.unused_data.lstrip(b"\0")  # tape blocks are padded with zeros
+    pieces = list(inflate_pieces([content], path, at_once=0))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def inflate_pieces(content: Iterable[bytes], path: Path, *, at_once: int = 2**24) -> Iterator[bytes]:
+    """Yield what :func:`inflate` returns, at most ``at_once`` bytes at a time (0: as they come); raises as it does."""
+    stream = None
+    size = 0
+    held = b""
+    members = 0
+    for piece in content:
+        held += piece
+        while held:
+            if stream is None:
+                held = held.lstrip(b"\0") if members else held  # tape blocks are padded with zeros
+                if not held or GZIP_MAGIC.startswith(held):
+                    break
+                if members and not held.startswith(GZIP_MAGIC):
+                    raise fault("EXTRA_BYTES", path, found=f"{len(held)} bytes or more after the compressed stream")
+                stream = zlib.decompressobj(_GZIP_OR_ZLIB)
+            try:
+                found = stream.decompress(held, at_once)
+            except zlib.error as error:
+                # zlib's words: "incorrect data check" and "incorrect length check" are the checksums in the trailer.
+                code = "BAD_CRC" if "check" in str(error) and "header" not in str(error) else "CORRUPT_STREAM"
+                raise fault(code, path, found=str(error)) from error
+            size += len(found)
+            held = stream.unused_data if stream.eof else stream.unconsumed_tail
+            if stream.eof:
+                stream, members = None, members + 1
+            yield found
+    if stream is None and held and members:
+        raise fault("EXTRA_BYTES", path, found=f"{len(held)} bytes after the compressed stream")
+    if stream is not None or held:
+        raise fault(
+            "TRUNCATED",
+            path,
+            expected="a complete compressed stream",
+            found=f"its end is missing after {size} bytes",
+        )
 
 
 def inflate_start(content: bytes, size: int) -> bytes:

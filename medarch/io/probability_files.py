@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
+from medarch.io.open_planes import open_planes
 from medarch.io.read_geometry import read_geometry
-from medarch.io.read_volume import read_volume
+from medarch.io.volume_planes import VolumePlanes
 
 
 class ProbabilitySource(Protocol):
@@ -37,8 +37,8 @@ class ProbabilitySource(Protocol):
     def grid(self, case: str) -> Geometry:
         """The grid of a case, from its header."""
 
-    def read(self, case: str) -> np.ndarray:
-        """``(classes, I, J, K)`` float32 in file order."""
+    def open(self, case: str, *, scratch: Path) -> AbstractContextManager[VolumePlanes]:
+        """``(classes, I, J, K)`` in file order; they may lie unpacked in ``scratch`` meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,6 @@ class ProbabilityFiles:
         """The grid of a case, from its header."""
         return read_geometry(self.files[case])[0]
 
-    def read(self, case: str) -> np.ndarray:
-        """``(classes, I, J, K)`` float32 in file order."""
-        return read_volume(self.files[case]).array
+    def open(self, case: str, *, scratch: Path) -> AbstractContextManager[VolumePlanes]:
+        """``(classes, I, J, K)`` in file order, see :func:`~medarch.io.open_planes.open_planes`."""
+        return open_planes(self.files[case], scratch=scratch)
