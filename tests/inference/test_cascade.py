@@ -64,6 +64,17 @@ def test_both_stages_at_once_equal_one_after_the_other(first_stage, cascade, ima
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_cascade_tells_its_probabilities_too(cascade, images, tmp_path):
+    plain = arrays(api.predict(cascade, images, tmp_path / "plain", **FAST))
+    told = api.predict(cascade, images, tmp_path / "told", probabilities=True, **FAST)
+    for labels, again, row in zip(plain, arrays(told), told.cases, strict=True):
+        np.testing.assert_array_equal(labels, again)
+        shares = np.asarray(nib.load(row.probabilities).dataobj)
+        np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-5)
+        assert len(np.unique(labels)) > 1
+        assert (shares.argmax(-1) == labels).mean() > 0.999  # ties
+
+
 def test_other_labels_of_the_previous_stage_change_the_prediction(cascade, images, tmp_path):
     given = tmp_path / "given"
     given.mkdir()

@@ -12,6 +12,7 @@ import SimpleITK
 from medarch.core.check import CODES
 from medarch.core.errors import GeometryError, MedarchError, VolumeError
 from medarch.core.geometry import Geometry
+from medarch.io.open_planes import open_planes
 from medarch.io.read_geometry import read_geometry
 from medarch.io.read_volume import read_volume
 from medarch.io.write_volume import write_volume
@@ -33,6 +34,9 @@ def damaged(tmp_path: Path) -> Callable[..., str]:
             read_volume(bad)
         assert caught.value.fix
         assert str(bad) in str(caught.value)
+        with pytest.raises(MedarchError) as plane_by_plane, open_planes(bad, scratch=tmp_path):
+            pass
+        assert plane_by_plane.value.check == caught.value.check
         return caught.value.check
 
     return read
