@@ -1,6 +1,6 @@
 """Prediction of large volumes with many classes: medarch against nnU-Net and MONAI, in time and memory.
 
-    python pipelines/benchmarks/predict.py [--only nnunet|long|monai|scaling] [--classes 118]
+    python pipelines/benchmarks/predict.py [--only nnunet|long|monai|scaling|probabilities] [--classes 118]
 
 - nnunet: a CT of 244×202×224 voxels at 1.5 mm, a network of 118 classes at 3 mm with random weights (nnU-Net's own,
   taken over by `medarch import`), no flips; `nnUNetv2_predict_from_modelfolder -npp 1 -nps 1` against `medarch
@@ -11,6 +11,8 @@
 - monai: the network alone on the 3 mm volume, tiles blended and decided, against MONAI's sliding window, plain and
   buffered, for 3 and 118 classes.
 - scaling: 1, 2, 4 and 8 of these volumes behind each other, 2, 20 and 118 classes.
+- probabilities: 1, 2 and 4 of these volumes behind each other with `--probabilities`, and `medarch ensemble` of two
+  such folders: does memory depend on their length? What the array of all classes takes is printed beside it.
 
 What `medarch predict --dry-run` said before the first two is printed beside what they took.
 """
@@ -54,11 +56,13 @@ def main() -> None:
         against_monai(scratch, options.runs)
     if options.only in (None, "scaling"):
         scaling(scratch)
+    if options.only in (None, "probabilities"):
+        probabilities(peer, scratch, options.classes)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["nnunet", "long", "monai", "scaling"])
+    parser.add_argument("--only", choices=["nnunet", "long", "monai", "scaling", "probabilities"])
     parser.add_argument("--classes", type=int, default=118)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peer-python", type=Path)
@@ -149,6 +153,31 @@ def scaling(scratch: Path) -> None:
             print(
                 f"{times:>8}{classes:>9}{found['seconds']:>10.2f}{each:>12.2f}{found['bytes'] / 1e6:>27.0f}", flush=True
             )
+
+
+def probabilities(peer: Path, scratch: Path, classes: int) -> None:
+    """Whole processes: from images to probabilities, and from two folders of them (one folder twice) to their mean."""
+    _, model = make_models(peer, scratch, classes)
+    print(f"\n{'volumes':>8}{'array GiB':>11}{'':<12}{'wall s':>8}{'CPU s':>8}{'peak GiB':>10}", flush=True)
+    for times in (1, 2, 4):
+        inputs, output = scratch / f"ct_{times}", scratch / f"shares_{times}"
+        volume = np.concatenate([read(CT)] * times, axis=2).astype(np.int16)
+        if not inputs.exists():
+            inputs.mkdir()
+            write_volume(inputs / "ct_0000.nii.gz", volume, 3.0)
+        predicted = predict_ours(model, inputs, output, scratch, "--probabilities")
+        mean = scratch / f"mean_{times}"
+        shutil.rmtree(mean, ignore_errors=True)
+        program = Path(sys.executable).parent / "medarch"
+        command = [program, "ensemble", output, output, "--output", mean, "--probabilities"]
+        averaged = measure(command, log=scratch / "ours.log")
+        array = classes * volume.size * 4 / GIB
+        for name, cost in (("predict", predicted), ("ensemble", averaged)):
+            row = f"{cost.wall_s:>8.1f}{cost.cpu_s:>8.1f}{cost.peak_bytes / GIB:>10.2f}"
+            print(f"{times:>8}{array:>11.2f}  {name:<10}{row}", flush=True)
+        print_estimate(model, inputs, predicted, "--probabilities")
+        shutil.rmtree(output)
+        shutil.rmtree(mean)
 
 
 def work(name: str, classes: int, times: int, scratch: Path) -> None:
@@ -242,18 +271,20 @@ def make_models(peer: Path, scratch: Path, classes: int) -> tuple[Path, Path]:
     return theirs, model
 
 
-def predict_ours(model: Path, inputs: Path, output: Path, scratch: Path) -> Cost:
+def predict_ours(model: Path, inputs: Path, output: Path, scratch: Path, *options: str) -> Cost:
     shutil.rmtree(output, ignore_errors=True)
     program = Path(sys.executable).parent / "medarch"
     return measure(
-        [program, "predict", model, inputs, output, "--device", "cpu", "--no-mirror"], log=scratch / "ours.log"
+        [program, "predict", model, inputs, output, "--device", "cpu", "--no-mirror", *options],
+        log=scratch / "ours.log",
     )
 
 
-def print_estimate(model: Path, inputs: Path, cost: Cost) -> None:
+def print_estimate(model: Path, inputs: Path, cost: Cost, *options: str) -> None:
     """What the dry run says of the same command; starting the program is no part of it."""
     program = Path(sys.executable).parent / "medarch"
-    command = [program, "predict", model, inputs, "unused", "--device", "cpu", "--no-mirror", "--dry-run", "--json"]
+    command = [program, "predict", model, inputs, "unused", "--device", "cpu", "--no-mirror", *options]
+    command += ["--dry-run", "--json"]
     (row,) = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     print(f"dry run: {row['seconds']:.1f} s and {row['peak_bytes'] / GIB:.2f} GiB; ", end="")
     print(f"measured, with start-up: {cost.wall_s:.1f} s and {cost.peak_bytes / GIB:.2f} GiB")
