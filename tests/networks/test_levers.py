@@ -27,6 +27,7 @@ FAMILIES = (
     "resnet18",
     "densenet121",
     "mobilenet_v2",
+    "efficientnet_b0",
     "pyramid",
     "voxelmorph_diff",
 )

@@ -71,13 +71,7 @@ def _is_block(module: nn.Module) -> bool:
 def _recomputed(block: nn.Module, forward: Callable[..., Any], selective: bool, *inputs: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*inputs)
-    return checkpoint(
-        forward,
-        *inputs,
-        use_reentrant=False,
-        context_fn=partial(_contexts, block, selective),
-        preserve_rng_state=any("drop" in type(child).__name__.lower() for child in block.modules()),
-    )
+    return checkpoint(forward, *inputs, use_reentrant=False, context_fn=partial(_contexts, block, selective))
 
 
 def _contexts(block: nn.Module, selective: bool) -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
