@@ -1,0 +1,163 @@
+"""Do window and smoothness depend on how far a field has to reach? Results: docs/registration.md.
+
+    python pipelines/benchmarks/registration_range.py OUT hippocampus
+    python pipelines/benchmarks/registration_range.py OUT brain --pairs 8
+
+The optimiser of pairs on training pairs (never on test pairs), every window with every smoothness, in conditions that
+need displacements of different sizes in voxels: after the affine step and without it, at the images' resolution and at
+half of it. The range of a pair is what the planner measures: of each label the largest distance between the faces of
+its boxes in both images, after the linear step, of these the 95th percentile. Labels are compared on the whole grid in
+each condition. Results are kept by pair: the same command goes on after a kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from registration_pairs import Pair, PairData, PairSet, pair_set
+from scipy import ndimage
+
+from medarch.core.spatial_transform import AffineTransform, DisplacementField, SpatialTransform, TransformChain
+from medarch.evaluation.bootstrap import bootstrap
+from medarch.evaluation.overlap import overlap
+from medarch.inference.registration.align_pair import AlignedPair, align_pair
+from medarch.inference.registration.optimise_velocity import optimise_velocity
+from medarch.inference.registration.pair_image import PairImage
+from medarch.inference.registration.settings import Linear, RegistrationSettings
+from medarch.preprocessing.transforms.warp_volume import warp_volume
+
+WINDOWS = (3, 5, 7)
+SMOOTHNESS = (0.05, 0.1, 0.3, 0.6)
+DEFAULT = (RegistrationSettings.window, RegistrationSettings.smoothness)
+PERCENTILE = 95
+Setting = tuple[int, float]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What changes how far a field has to reach."""
+
+    linear: Linear
+    coarser: int
+    """Times the images' voxel edge."""
+
+    def __str__(self) -> str:
+        start = "after the affine step" if self.linear == "affine" else "as the files place them"
+        return f"{start}, voxels {self.coarser} times as large"
+
+
+CONDITIONS = {
+    "hippocampus": [Condition("affine", 1), Condition("affine", 2), Condition("none", 1), Condition("none", 2)],
+    "brain": [Condition("none", 2), Condition("none", 1)],  # the data are aligned by affine transforms
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("dataset", choices=list(CONDITIONS))
+    parser.add_argument("--pairs", type=int, default=20)
+    chosen = parser.parse_args()
+    pairs = pair_set(chosen.dataset)
+    torch.set_num_threads(1)
+    for condition in CONDITIONS[chosen.dataset]:
+        folder = chosen.out / chosen.dataset / f"{condition.linear}_{condition.coarser}"
+        folder.mkdir(parents=True, exist_ok=True)
+        found = [kept(folder, pairs, pair, condition) for pair in pairs.tuning_pairs[: chosen.pairs]]
+        report(f"{chosen.dataset}, {condition}", [reach for reach, _ in found], [dsc for _, dsc in found])
+
+
+def kept(folder: Path, pairs: PairSet, pair: Pair, condition: Condition) -> tuple[float, dict[Setting, float]]:
+    """The pair's range in voxels, and its DSC by setting."""
+    file = folder / f"{pair[0]}_{pair[1]}.json"
+    if not file.exists():
+        reach, scores = measured(pairs.load(pair), condition, pairs.labels)
+        file.write_text(json.dumps({"reach": reach, "dsc": [[*setting, dsc] for setting, dsc in scores]}))
+    read = json.loads(file.read_text())
+    return read["reach"], {(window, smoothness): dsc for window, smoothness, dsc in read["dsc"]}
+
+
+def measured(
+    data: PairData, condition: Condition, labels: tuple[int, ...]
+) -> tuple[float, list[tuple[Setting, float]]]:
+    images = [PairImage(array[np.newaxis], data.geometry) for array in (data.fixed, data.moving)]
+    voxels = data.fixed.size // condition.coarser**3
+    settings = RegistrationSettings(linear=condition.linear, voxels=voxels)
+    aligned = align_pair(*images, settings, start=None, device=torch.device("cpu"))
+    start = moved_labels(data, linear_part(aligned, data))
+    reach = box_distance(data.fixed_labels, start, labels) / condition.coarser
+    return reach, list(swept(data, aligned, labels))
+
+
+def swept(data: PairData, aligned: AlignedPair, labels: tuple[int, ...]) -> Iterator[tuple[Setting, float]]:
+    for window, smoothness in product(WINDOWS, SMOOTHNESS):
+        settings = replace(aligned.settings, window=window, smoothness=smoothness)
+        found = optimise_velocity(aligned.fixed, aligned.moving, aligned.world, settings)
+        field = DisplacementField.from_voxels(found.displacement[0].numpy(), data.geometry)
+        moved = moved_labels(data, (field, *linear_part(aligned, data)))
+        scores = [overlap(moved == label, data.fixed_labels == label).dsc or 0.0 for label in labels]
+        yield (window, smoothness), float(np.mean(scores))
+
+
+def linear_part(aligned: AlignedPair, data: PairData) -> tuple[SpatialTransform, ...]:
+    if aligned.settings.linear == "none":
+        return ()
+    index = torch.linalg.solve(aligned.moving.matrix, aligned.world @ aligned.fixed.matrix)
+    return (AffineTransform.from_voxels(index.numpy(), data.geometry, data.geometry),)
+
+
+def moved_labels(data: PairData, parts: tuple[SpatialTransform, ...]) -> np.ndarray:
+    if not parts:
+        return data.moving_labels
+    grid, moving = data.geometry, data.moving_labels[np.newaxis]
+    return warp_volume(moving, grid, grid, TransformChain(parts), interpolation="nearest").array[0]
+
+
+def box_distance(fixed: np.ndarray, moved: np.ndarray, labels: tuple[int, ...]) -> float:
+    """In voxels of the images, which are cubes here."""
+    boxes = [ndimage.find_objects(each.astype(np.int32), max_label=max(labels)) for each in (fixed, moved)]
+    both = [(first, second) for first, second in zip(*boxes, strict=True) if first and second]
+    found = [
+        max(max(abs(a.start - b.start), abs(a.stop - b.stop)) for a, b in zip(first, second, strict=True))
+        for first, second in both
+    ]
+    return float(np.percentile(found, PERCENTILE))
+
+
+def report(title: str, reach: list[float], scores: list[dict[Setting, float]]) -> None:
+    """The table of one condition, and the best settings of its nearer and its further half."""
+    table = np.array([[row[setting] for setting in product(WINDOWS, SMOOTHNESS)] for row in scores])
+    settings = list(product(WINDOWS, SMOOTHNESS))
+    print(f"\n{title}: {len(reach)} pairs, range {np.mean(reach):.1f} voxels ({min(reach):.1f} to {max(reach):.1f})\n")
+    print(f"| window | {' | '.join(f'smoothness {value:g}' for value in SMOOTHNESS)} |")
+    print("|---" * (len(SMOOTHNESS) + 1) + "|")
+    for row, window in enumerate(WINDOWS):
+        means = table[:, row * len(SMOOTHNESS) : (row + 1) * len(SMOOTHNESS)].mean(0)
+        print(f"| {window} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
+    order = np.argsort(reach)
+    halves = {"all": order, "near half": order[: len(order) // 2], "far half": order[len(order) // 2 :]}
+    for name, chosen in halves.items():
+        means = table[chosen].mean(0)
+        best = int(means.argmax())
+        gain = bootstrap(table[chosen, best] - table[chosen, settings.index(DEFAULT)])
+        window, smoothness = settings[best]
+        print(
+            f"{name} ({np.mean(np.array(reach)[chosen]):.1f} voxels): best window {window}, smoothness {smoothness:g}, "
+            f"{means[best]:.3f}; over the default {DEFAULT}: {gain.mean:.4f} ({gain.low:.4f} to {gain.high:.4f})"
+            if gain.low is not None and gain.high is not None and gain.mean is not None
+            else f"{name}: one pair"
+        )
+
+
+if __name__ == "__main__":
+    main()
