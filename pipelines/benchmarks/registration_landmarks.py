@@ -46,20 +46,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=2000, help="Pairs of each training.")
-    parser.add_argument("--weights", nargs="+", default=["0", "plan"], help="Of the landmarks; the first is compared to.")
+    parser.add_argument("--weights", nargs="+", default=["0", "plan"], help="The first is compared to.")
     parser.add_argument("--with", dest="changes", type=Path, action="append", default=[], help="As of `medarch plan`.")
     parser.add_argument("--pairs", choices=("tuning", "test"), default="tuning")
     chosen = parser.parse_args()
     pairs = pair_set("hippocampus")
-    held = sorted({case for pair in pairs.tuning_pairs for case in pair})
     folder, marks = chosen.out / "hippocampus", chosen.out / "landmarks"
     marks.mkdir(parents=True, exist_ok=True)
     for case in (*pairs.train, *pairs.test):
         volume = read_volume(pairs.label_map(case))
         write_landmarks(marks / f"{case}.csv", places(volume.array[0], volume.geometry))
-    write_dataset(pairs, folder, marks, [case for case in pairs.train if case not in held])
+    write_dataset(pairs, folder, marks)
     table = chosen.out / f"{chosen.pairs}.csv"
-    write_table(pairs, table, marks, measured_pairs(pairs, held, chosen.pairs))
+    write_table(pairs, table, marks, measured_pairs(pairs, chosen.pairs))
     found, seconds = {}, {}
     for weight in chosen.weights:
         plan = planned(chosen.out, folder, weight, chosen.steps, chosen.changes)
@@ -82,7 +81,7 @@ def places(labels: np.ndarray, geometry: Geometry) -> Landmarks:
     found = {}
     for name, number in LABELS.items():
         mine = points[value == number]
-        along = mine @ axis
+        along = np.round(mine @ axis, 6)  # a plane of voxels is one place
         found[f"{name} centroid"] = middle[name]
         found[f"{name} front"] = mine[along >= np.quantile(along, 1 - END)].mean(0)
         found[f"{name} back"] = mine[along <= np.quantile(along, END)].mean(0)
@@ -103,16 +102,22 @@ def face(labels: np.ndarray, geometry: Geometry) -> np.ndarray:
     return middle
 
 
-def measured_pairs(pairs: PairSet, held: list[str], which: str) -> tuple[Pair, ...]:
+def held_out(pairs: PairSet) -> list[str]:
+    """People of the tuning pairs, whom other benchmarks do train on."""
+    return sorted({case for pair in pairs.tuning_pairs for case in pair})
+
+
+def measured_pairs(pairs: PairSet, which: str) -> tuple[Pair, ...]:
     if which == "test":
         return pairs.test_pairs
-    others = [pair for pair in ordered_pairs(held) if pair not in pairs.tuning_pairs]
+    others = [pair for pair in ordered_pairs(held_out(pairs)) if pair not in pairs.tuning_pairs]
     return (*pairs.tuning_pairs, *random.Random(SEED).sample(others, FURTHER_PAIRS))
 
 
-def write_dataset(pairs: PairSet, folder: Path, marks: Path, cases: list[str]) -> None:
-    """Images and landmarks of the training cases, and nothing of their labels."""
-    for case in cases:
+def write_dataset(pairs: PairSet, folder: Path, marks: Path) -> None:
+    """Images and landmarks of the people who are trained on, and nothing of their labels."""
+    held = held_out(pairs)
+    for case in (case for case in pairs.train if case not in held):
         for target, source in (
             (folder / "imagesTr" / f"{case}_0000.nii.gz", pairs.image(case)),
             (folder / "landmarksTr" / f"{case}.csv", marks / f"{case}.csv"),
