@@ -40,6 +40,20 @@ class CaseFingerprint(Record):
     """Hash of the bytes of every file of the case."""
 
 
+class LandmarkStatistics(Record):
+    """How far landmarks of one name lie apart, over a spread of the pairs that have some in common."""
+
+    pairs: int
+    """Measured."""
+    distance_world_mm: float
+    """Mean, with points of the world on each other."""
+    distance_centres_mm: float
+    """Mean, with the centres of the images on each other."""
+    range_world_mm: float
+    """95th percentile."""
+    range_centres_mm: float
+
+
 class PairStatistics(Record):
     """How the images of a registration lie to each other, from a spread of its pairs."""
 
@@ -56,6 +70,8 @@ class PairStatistics(Record):
     range_world_mm: float
     """95th percentile of how far the faces of a structure's box lie apart: what a field has to reach."""
     range_centres_mm: float
+    landmarks: LandmarkStatistics | None = None
+    """None where no pair has any in common."""
 
 
 class NucleiFingerprint(Record):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from medarch.core.dataset import Dataset
-from medarch.core.fingerprint import PairStatistics
+from medarch.core.errors import DatasetError
+from medarch.core.fingerprint import LandmarkStatistics, PairStatistics
 from medarch.core.geometry import Geometry
+from medarch.core.landmarks import Landmarks
 from medarch.core.pairing import Pairing
 from medarch.io.read_case import read_case
+from medarch.io.read_geometry import read_geometry
+from medarch.io.transforms.read_landmarks import read_landmarks
 
 MEASURED = 16
 """Pairs that are looked at."""
@@ -27,7 +31,7 @@ def pair_statistics(dataset: Dataset) -> PairStatistics:
         dataset: of a registration.
 
     Raises:
-        MedarchError: a case cannot be read.
+        MedarchError: a case or its landmarks cannot be read.
     """
     pairs = Pairing(dataset, [case.id for case in dataset.cases]).spread(MEASURED)
     labelled = bool(dataset.labels.foreground_values) and all(
@@ -61,6 +65,43 @@ def pair_statistics(dataset: Dataset) -> PairStatistics:
         overlap_centres=float(np.mean(overlaps["centres"])),
         range_world_mm=_upper(ranges["world"]),
         range_centres_mm=_upper(ranges["centres"]),
+        landmarks=_landmarks(dataset),
+    )
+
+
+def _landmarks(dataset: Dataset) -> LandmarkStatistics | None:
+    marked = [case.id for case in dataset.cases if case.landmarks is not None]
+    try:
+        pairs = Pairing(dataset, marked).spread(MEASURED)
+    except DatasetError:  # no two of them are a pair
+        return None
+
+    @cache
+    def known(case: str) -> tuple[Landmarks, Geometry]:
+        entry = dataset.case(case)
+        grid = read_geometry(entry.images[0])[0]
+        found = Landmarks(names=(), points_mm=())
+        return (found if entry.landmarks is None else read_landmarks(entry.landmarks, grid=grid)), grid
+
+    apart: dict[str, list[float]] = {"world": [], "centres": []}
+    measured = 0
+    for pair in pairs:
+        (fixed, grid), (moving, other) = known(pair.fixed), known(pair.moving)
+        names = [name for name in fixed.names if name in moving.names]
+        if not names:
+            continue
+        measured += 1
+        first, second = (each.array[[each.names.index(name) for name in names]] for each in (fixed, moving))
+        for name, shift in (("world", np.zeros(3)), ("centres", _centre_mm(other) - _centre_mm(grid))):
+            apart[name] += np.linalg.norm(second - shift - first, axis=1).tolist()
+    if not measured:
+        return None
+    return LandmarkStatistics(
+        pairs=measured,
+        distance_world_mm=float(np.mean(apart["world"])),
+        distance_centres_mm=float(np.mean(apart["centres"])),
+        range_world_mm=_upper(apart["world"]),
+        range_centres_mm=_upper(apart["centres"]),
     )
 
 

@@ -47,6 +47,8 @@ MANY_LABELS = 4
 """More are compared at half the resolution: every label is an image to warp."""
 CLEARLY = 0.05
 """Overlap by which centres must be better than the world's places to be trusted more."""
+NEARER = 0.9
+"""Share of the landmarks' distance that has to be left, likewise."""
 ENOUGH_STEPS = 5000
 """A budgeted run should take so many pairs; below, width is given up. (Measured: docs/registration.md.)"""
 FEWEST_STEPS = 1500
@@ -117,18 +119,25 @@ class _Planner(Planner):
 
     def _alignment(self) -> tuple[Literal["world", "centres"], float]:
         found = self.pairs
-        better = found.overlap_centres > found.overlap_world + CLEARLY
+        marks = found.landmarks if found.of == "brightness" else None
+        if marks is None:
+            better = found.overlap_centres > found.overlap_world + CLEARLY
+            what = "labels" if found.of == "labels" else "bright voxels"
+            measured = (
+                f"{what} of {found.pairs} pairs overlap by {found.overlap_world:.2f} (Dice) in the world, by "
+                f"{found.overlap_centres:.2f} with the images' centres on each other"
+            )
+        else:
+            better = marks.distance_centres_mm < NEARER * marks.distance_world_mm
+            measured = (
+                f"landmarks of {marks.pairs} pairs lie {marks.distance_world_mm:.3g} mm apart in the world, "
+                f"{marks.distance_centres_mm:.3g} mm with the images' centres on each other"
+            )
         chosen: Literal["world", "centres"] = "centres" if better and not found.one_grid else "world"
-        range_mm = found.range_centres_mm if chosen == "centres" else found.range_world_mm
-        what = "labels" if found.of == "labels" else "bright voxels"
+        ranges = marks or found
+        range_mm = ranges.range_centres_mm if chosen == "centres" else ranges.range_world_mm
         grids = "all images lie on one grid; " if found.one_grid else ""
-        self.say(
-            "alignment",
-            chosen,
-            f"{grids}{what} of {found.pairs} pairs overlap by {found.overlap_world:.2f} (Dice) in the world, by "
-            f"{found.overlap_centres:.2f} with the images' centres on each other; the field then has to reach "
-            f"{range_mm:.3g} mm",
-        )
+        self.say("alignment", chosen, f"{grids}{measured}; the field then has to reach {range_mm:.3g} mm")
         return chosen, range_mm
 
     def _draft(self, plan: Plan, grid: TargetGrid, *, coarser: float, width: float) -> Configuration:

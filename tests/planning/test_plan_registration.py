@@ -10,7 +10,9 @@ from medarch.core.errors import PlanError
 from medarch.core.fingerprint import CaseFingerprint, Fingerprint, IntensityStatistics, PairStatistics
 from medarch.core.geometry import Geometry
 from medarch.core.labels import LabelScheme
+from medarch.core.landmarks import Landmarks
 from medarch.core.plan import Device
+from medarch.io.transforms.write_landmarks import write_landmarks
 from medarch.io.write_volume import write_volume
 from medarch.planning.make_splits import make_splits
 from medarch.planning.pair_statistics import pair_statistics
@@ -112,6 +114,25 @@ def test_landmarks_are_trained_on_where_cases_have_them_weighted_by_how_far_the_
     assert planned().configuration().registration.landmark_weight == 0
 
 
+LANDMARKS = {
+    "pairs": 9, "distance_world_mm": 5.0, "distance_centres_mm": 3.0, "range_world_mm": 10.0, "range_centres_mm": 6.0,
+}  # fmt: skip
+
+
+def test_without_labels_landmarks_say_more_than_bright_voxels():
+    world = {"overlap_world": 0.5, "of": "brightness"}
+    assert planned(statistics=world).configuration().registration.alignment == "world"
+    found = planned(statistics=world | {"landmarks": LANDMARKS})
+    assert found.configuration().registration.alignment == "centres"
+    reason = next(reason.because for reason in found.reasons if reason.decision == "alignment")
+    assert "landmarks of 9 pairs" in reason
+    assert "6 mm" in reason
+    near = world | {"landmarks": LANDMARKS | {"distance_centres_mm": 4.6}}
+    assert planned(statistics=near).configuration().registration.alignment == "world"
+    labels = {"overlap_world": 0.5, "landmarks": LANDMARKS}
+    assert planned(statistics=labels).configuration().registration.alignment == "world"
+
+
 def test_width_and_then_resolution_are_given_up_for_time_and_memory():
     whole = planned(time_s=None).configuration()
     narrow = planned(time_s=300.0).configuration()
@@ -205,3 +226,27 @@ def test_overlap_and_range_are_those_of_boxes_that_were_moved(tmp_path, labelled
     assert found.range_centres_mm == pytest.approx(4)
     assert found.overlap_world == 0
     assert found.range_world_mm == pytest.approx(14)
+
+
+def test_landmarks_of_one_name_are_measured_between_cases_that_have_them(tmp_path):
+    """Images of 2 mm voxels, one 10 voxels longer at its far end in x, so that its centre lies 10 mm further."""
+    cases = []
+    for number, length in enumerate((20, 30, 20)):
+        image = tmp_path / f"i{number}.nii.gz"
+        array = np.linspace(0, 1, length * 144, dtype=np.float32).reshape(length, 12, 12)
+        write_volume(image, array, Geometry.from_array(array.shape, np.diag([2.0, 2, 2, 1])))
+        marks = tmp_path / f"p{number}.csv"
+        names = ("a", "b", f"own{number}")
+        points = ((4.0 + 10 * number, 4, 4), (8.0 + 20 * number, 4, 4), (0.0, 0, 0))
+        write_landmarks(marks, Landmarks(names=names, points_mm=points))
+        cases.append(Case(id=f"c{number}", images=(image,), landmarks=marks if number < 2 else None))
+    changes = {"labels": LabelScheme(labels={"background": 0}), "cases": tuple(cases)}
+    made = dataset(3, labels=0).model_copy(update=changes)
+    found = pair_statistics(made).landmarks
+    assert found.pairs == 2  # both orders of the two that have some
+    assert found.distance_world_mm == pytest.approx(15)
+    assert found.distance_centres_mm == pytest.approx(5)
+    assert found.range_world_mm == pytest.approx(20)
+    assert found.range_centres_mm == pytest.approx(10)
+    alone = made.model_copy(update={"cases": (cases[0], cases[2])})
+    assert pair_statistics(alone).landmarks is None
