@@ -62,7 +62,7 @@ def main() -> None:
     found, seconds = {}, {}
     for weight in chosen.weights:
         plan = planned(chosen.out, folder, weight, chosen.steps, chosen.changes)
-        seconds[weight] = run("train", plan, "--device", "cpu", "--fold", "all", "--no-validate")
+        seconds[weight] = trained(plan)
         predictions = chosen.out / f"{plan.name}_{chosen.pairs}"
         run("predict", plan, table, predictions, "--device", "cpu", "--restart")
         rows = Prediction.load(predictions / "predictions.json").cases
@@ -140,7 +140,7 @@ def write_table(pairs: PairSet, path: Path, marks: Path, chosen: tuple[Pair, ...
 
 
 def planned(out: Path, folder: Path, weight: str, steps: int, further: list[Path]) -> Path:
-    """Plan a training; return its folder. The network is the pyramid at its own width."""
+    """Plan a training, once; return its folder. The network is the pyramid at its own width."""
     changes: dict[str, dict[str, object]] = {
         "network": {"architecture": "pyramid"},
         "training": {"epochs": 20, "iterations_per_epoch": max(1, steps // 20), "patience_epochs": None},
@@ -148,11 +148,22 @@ def planned(out: Path, folder: Path, weight: str, steps: int, further: list[Path
     if weight != "plan":
         changes["registration"] = {"landmark_weight": float(weight)}
     name = f"weight_{weight}"
+    plan = out / "workspace" / "hippocampus" / name
+    if (plan / "plan.json").exists():
+        return plan
     file = out / f"{name}.yaml"
     file.write_text(json.dumps(changes))  # JSON is YAML
     options = [option for path in (file, *further) for option in ("--with", path)]
     run("plan", folder, "-w", out / "workspace", "--device", "cpu", "--name", name, *options)
-    return out / "workspace" / "hippocampus" / name
+    return plan
+
+
+def trained(plan: Path) -> float:
+    """Train, once; return the CPU-seconds."""
+    told = plan / "cpu_seconds.txt"
+    if not told.exists():
+        told.write_text(str(run("train", plan, "--device", "cpu", "--fold", "all", "--no-validate")))
+    return float(told.read_text())
 
 
 def report(found: dict[str, RegistrationEvaluation], seconds: dict[str, float]) -> None:
