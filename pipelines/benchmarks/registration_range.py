@@ -4,10 +4,11 @@
     python pipelines/benchmarks/registration_range.py OUT brain --pairs 8
 
 The optimiser of pairs on training pairs (never on test pairs), every window with every smoothness, in conditions that
-need displacements of different sizes in voxels: after the affine step and without it, at the images' resolution and at
-half of it. The range of a pair is what the planner measures: of each label the largest distance between the faces of
-its boxes in both images, after the linear step, of these the 95th percentile. Labels are compared on the whole grid in
-each condition. Results are kept by pair: the same command goes on after a kill.
+need displacements of different sizes in voxels: after the affine step, without it, and as the files place the images
+(corner on corner, as these crops have no place of their own), at the images' resolution and at half of it. The range
+of a pair is what the planner measures: of each label the largest distance between the faces of its boxes in both
+images, after the linear step, of these the 95th percentile. Labels are compared on the whole grid in each condition.
+Results are kept by pair: the same command goes on after a kill.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -34,6 +36,7 @@ from medarch.inference.registration.align_pair import AlignedPair, align_pair
 from medarch.inference.registration.optimise_velocity import optimise_velocity
 from medarch.inference.registration.pair_image import PairImage
 from medarch.inference.registration.settings import Linear, RegistrationSettings
+from medarch.io.read_volume import read_volume
 from medarch.preprocessing.transforms.warp_volume import warp_volume
 
 WINDOWS = (3, 5, 7)
@@ -47,18 +50,25 @@ Setting = tuple[int, float]
 class Condition:
     """What changes how far a field has to reach."""
 
-    linear: Linear
+    start: Literal["affine", "centres", "files"]
     coarser: int
     """Times the images' voxel edge."""
 
+    @property
+    def linear(self) -> Linear:
+        """The linear step."""
+        return "affine" if self.start == "affine" else "none"
+
     def __str__(self) -> str:
-        start = "after the affine step" if self.linear == "affine" else "as the files place them"
-        return f"{start}, voxels {self.coarser} times as large"
+        starts = {
+            "affine": "after the affine step", "centres": "centres on each other", "files": "as the files place them",
+        }  # fmt: skip
+        return f"{starts[self.start]}, voxels {self.coarser} times as large"
 
 
 CONDITIONS = {
-    "hippocampus": [Condition("affine", 1), Condition("affine", 2), Condition("none", 1), Condition("none", 2)],
-    "brain": [Condition("none", 2), Condition("none", 1)],  # the data are aligned by affine transforms
+    "hippocampus": [Condition(start, coarser) for start in ("affine", "centres", "files") for coarser in (1, 2)],
+    "brain": [Condition("centres", 2), Condition("centres", 1)],  # the data are aligned by affine transforms
 }
 
 
@@ -71,7 +81,7 @@ def main() -> None:
     pairs = pair_set(chosen.dataset)
     torch.set_num_threads(1)
     for condition in CONDITIONS[chosen.dataset]:
-        folder = chosen.out / chosen.dataset / f"{condition.linear}_{condition.coarser}"
+        folder = chosen.out / chosen.dataset / f"{condition.start}_{condition.coarser}"
         folder.mkdir(parents=True, exist_ok=True)
         found = [kept(folder, pairs, pair, condition) for pair in pairs.tuning_pairs[: chosen.pairs]]
         report(f"{chosen.dataset}, {condition}", [reach for reach, _ in found], [dsc for _, dsc in found])
@@ -81,10 +91,27 @@ def kept(folder: Path, pairs: PairSet, pair: Pair, condition: Condition) -> tupl
     """The pair's range in voxels, and its DSC by setting."""
     file = folder / f"{pair[0]}_{pair[1]}.json"
     if not file.exists():
-        reach, scores = measured(pairs.load(pair), condition, pairs.labels)
+        data = pairs.load(pair) if condition.start != "files" else as_placed(pairs, pair)
+        reach, scores = measured(data, condition, pairs.labels)
         file.write_text(json.dumps({"reach": reach, "dsc": [[*setting, dsc] for setting, dsc in scores]}))
     read = json.loads(file.read_text())
     return read["reach"], {(window, smoothness): dsc for window, smoothness, dsc in read["dsc"]}
+
+
+def as_placed(pairs: PairSet, pair: Pair) -> PairData:
+    """Both images with their first voxel in one place."""
+    data = pairs.load(pair)
+    moving, labels = (read_volume(path(pair[1])).array[0] for path in (pairs.image, pairs.label_map))
+    shape = data.fixed.shape
+    return replace(data, moving=at_corner(moving, shape).astype(np.float32), moving_labels=at_corner(labels, shape))
+
+
+def at_corner(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pad with zeros or crop at the far ends."""
+    out = np.zeros(shape, array.dtype)
+    both = tuple(slice(0, min(have, want)) for have, want in zip(array.shape, shape, strict=True))
+    out[both] = array[both]
+    return out
 
 
 def measured(
