@@ -1,6 +1,7 @@
 """Do window and smoothness depend on how far a field has to reach? Results: docs/registration.md.
 
     python pipelines/benchmarks/registration_range.py OUT hippocampus
+    python pipelines/benchmarks/registration_range.py OUT hippocampus --reach far --windows 3 5   # or near
     python pipelines/benchmarks/registration_range.py OUT brain --pairs 8
 
 The optimiser of pairs on training pairs (never on test pairs), every window with every smoothness, in conditions that
@@ -8,7 +9,8 @@ need displacements of different sizes in voxels: after the affine step, without 
 (corner on corner, as these crops have no place of their own), at the images' resolution and at half of it. The range
 of a pair is what the planner measures: of each label the largest distance between the faces of its boxes in both
 images, after the linear step, of these the 95th percentile. Labels are compared on the whole grid in each condition.
-Results are kept by pair: the same command goes on after a kill.
+With --reach, other training pairs are taken, corner on corner, which need a short or a long way. Results are kept by
+pair: the same command goes on after a kill.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from registration_pairs import Pair, PairData, PairSet, pair_set
+from registration_pairs import SEED, Pair, PairData, PairSet, ordered_pairs, pair_set
 from scipy import ndimage
 
 from medarch.core.spatial_transform import AffineTransform, DisplacementField, SpatialTransform, TransformChain
@@ -43,6 +46,10 @@ WINDOWS = (3, 5, 7)
 SMOOTHNESS = (0.05, 0.1, 0.3, 0.6)
 DEFAULT = (RegistrationSettings.window, RegistrationSettings.smoothness)
 PERCENTILE = 95
+DRAWN = 400
+"""Pairs of training cases among which near and far ones are looked for."""
+REACH = {"near": (0.0, 3.0), "far": (8.0, np.inf)}
+"""In voxels."""
 Setting = tuple[int, float]
 
 
@@ -77,22 +84,39 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("dataset", choices=list(CONDITIONS))
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--windows", type=int, nargs="+", default=list(WINDOWS))
+    parser.add_argument("--reach", choices=list(REACH))
     chosen = parser.parse_args()
     pairs = pair_set(chosen.dataset)
     torch.set_num_threads(1)
-    for condition in CONDITIONS[chosen.dataset]:
-        folder = chosen.out / chosen.dataset / f"{condition.start}_{condition.coarser}"
+    settings = list(product(chosen.windows, SMOOTHNESS))
+    conditions, taken, name = CONDITIONS[chosen.dataset], pairs.tuning_pairs[: chosen.pairs], chosen.dataset
+    if chosen.reach:
+        conditions, name = [Condition("files", 1)], f"{name}_{chosen.reach}"
+        taken = tuple(islice(reaching(pairs, *REACH[chosen.reach]), chosen.pairs))
+    for condition in conditions:
+        folder = chosen.out / name / f"{condition.start}_{condition.coarser}"
         folder.mkdir(parents=True, exist_ok=True)
-        found = [kept(folder, pairs, pair, condition) for pair in pairs.tuning_pairs[: chosen.pairs]]
-        report(f"{chosen.dataset}, {condition}", [reach for reach, _ in found], [dsc for _, dsc in found])
+        found = [kept(folder, pairs, pair, condition, settings) for pair in taken]
+        report(f"{name}, {condition}", settings, [reach for reach, _ in found], [dsc for _, dsc in found])
 
 
-def kept(folder: Path, pairs: PairSet, pair: Pair, condition: Condition) -> tuple[float, dict[Setting, float]]:
+def reaching(pairs: PairSet, least: float, most: float) -> Iterator[Pair]:
+    """Training pairs whose range lies between."""
+    for pair in random.Random(SEED).sample(ordered_pairs(pairs.train), DRAWN):
+        fixed, moving = (read_volume(pairs.label_map(case)).array[0] for case in pair)
+        if least <= box_distance(fixed, at_corner(moving, fixed.shape), pairs.labels) <= most:
+            yield pair
+
+
+def kept(
+    folder: Path, pairs: PairSet, pair: Pair, condition: Condition, settings: list[Setting]
+) -> tuple[float, dict[Setting, float]]:
     """The pair's range in voxels, and its DSC by setting."""
     file = folder / f"{pair[0]}_{pair[1]}.json"
     if not file.exists():
         data = pairs.load(pair) if condition.start != "files" else as_placed(pairs, pair)
-        reach, scores = measured(data, condition, pairs.labels)
+        reach, scores = measured(data, condition, pairs.labels, settings)
         file.write_text(json.dumps({"reach": reach, "dsc": [[*setting, dsc] for setting, dsc in scores]}))
     read = json.loads(file.read_text())
     return read["reach"], {(window, smoothness): dsc for window, smoothness, dsc in read["dsc"]}
@@ -115,7 +139,7 @@ def at_corner(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def measured(
-    data: PairData, condition: Condition, labels: tuple[int, ...]
+    data: PairData, condition: Condition, labels: tuple[int, ...], sweep: list[Setting]
 ) -> tuple[float, list[tuple[Setting, float]]]:
     images = [PairImage(array[np.newaxis], data.geometry) for array in (data.fixed, data.moving)]
     voxels = data.fixed.size // condition.coarser**3
@@ -123,11 +147,13 @@ def measured(
     aligned = align_pair(*images, settings, start=None, device=torch.device("cpu"))
     start = moved_labels(data, linear_part(aligned, data))
     reach = box_distance(data.fixed_labels, start, labels) / condition.coarser
-    return reach, list(swept(data, aligned, labels))
+    return reach, list(swept(data, aligned, labels, sweep))
 
 
-def swept(data: PairData, aligned: AlignedPair, labels: tuple[int, ...]) -> Iterator[tuple[Setting, float]]:
-    for window, smoothness in product(WINDOWS, SMOOTHNESS):
+def swept(
+    data: PairData, aligned: AlignedPair, labels: tuple[int, ...], sweep: list[Setting]
+) -> Iterator[tuple[Setting, float]]:
+    for window, smoothness in sweep:
         settings = replace(aligned.settings, window=window, smoothness=smoothness)
         found = optimise_velocity(aligned.fixed, aligned.moving, aligned.world, settings)
         field = DisplacementField.from_voxels(found.displacement[0].numpy(), data.geometry)
@@ -161,14 +187,13 @@ def box_distance(fixed: np.ndarray, moved: np.ndarray, labels: tuple[int, ...]) 
     return float(np.percentile(found, PERCENTILE))
 
 
-def report(title: str, reach: list[float], scores: list[dict[Setting, float]]) -> None:
+def report(title: str, settings: list[Setting], reach: list[float], scores: list[dict[Setting, float]]) -> None:
     """The table of one condition, and the best settings of its nearer and its further half."""
-    table = np.array([[row[setting] for setting in product(WINDOWS, SMOOTHNESS)] for row in scores])
-    settings = list(product(WINDOWS, SMOOTHNESS))
+    table = np.array([[row[setting] for setting in settings] for row in scores])
     print(f"\n{title}: {len(reach)} pairs, range {np.mean(reach):.1f} voxels ({min(reach):.1f} to {max(reach):.1f})\n")
     print(f"| window | {' | '.join(f'smoothness {value:g}' for value in SMOOTHNESS)} |")
     print("|---" * (len(SMOOTHNESS) + 1) + "|")
-    for row, window in enumerate(WINDOWS):
+    for row, window in enumerate(dict.fromkeys(window for window, _ in settings)):
         means = table[:, row * len(SMOOTHNESS) : (row + 1) * len(SMOOTHNESS)].mean(0)
         print(f"| {window} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
     order = np.argsort(reach)
