@@ -39,7 +39,7 @@ END = 0.2
 """Share of a label's voxels that make up each of its ends."""
 FURTHER_PAIRS = 80
 SAMPLES = 2000
-MEASURES = ("TRE mm", "DSC", "SD log J", "folds")
+MEASURES = ("TRE mm", "DSC", "DSC near", "DSC far", "SD log J", "folds")
 
 
 def main() -> None:
@@ -183,7 +183,7 @@ def report(found: dict[str, RegistrationEvaluation], seconds: dict[str, float]) 
         tre = paired_difference(reference["TRE mm"], own["TRE mm"], bootstrap, higher_is_better=True).difference
         dsc = paired_difference(own["DSC"], reference["DSC"], bootstrap, higher_is_better=True).difference
         gains = [f"{each.mean:.3f} ({each.low:.3f} to {each.high:.3f})" for each in (tre, dsc)]
-        means = [f"{np.mean(own[name]):.3g}" if name != "DSC" else f"{np.mean(own[name]):.3f}" for name in MEASURES]
+        means = [f"{np.mean(own[name]):.3{'f' if name.startswith('DSC') else 'g'}}" for name in MEASURES]
         print(f"| {weight} | {' | '.join(means)} | {' | '.join(gains)} | {seconds[weight]:.0f} |")
 
 
@@ -195,7 +195,11 @@ def by_pair(evaluation: RegistrationEvaluation) -> dict[str, np.ndarray]:
         dsc[row.case].append(row.values["dsc"] or 0.0)
     measures = {"TRE mm": "tre_mm", "SD log J": "sd_log_jacobian", "folds": "folding_share"}
     found = {name: np.array([pair.values[key] for pair in evaluation.pairs], float) for name, key in measures.items()}
-    return {**found, "DSC": np.array([np.mean(dsc[name]) for name in names])}
+    found["DSC"] = np.array([np.mean(dsc[name]) for name in names])
+    # The halves of the pairs whose landmarks lie nearest and furthest before.
+    order = np.argsort([pair.values["tre_before_mm"] for pair in evaluation.pairs])
+    half = len(order) // 2
+    return {**found, "DSC near": found["DSC"][order[:half]], "DSC far": found["DSC"][order[half:]]}
 
 
 if __name__ == "__main__":
