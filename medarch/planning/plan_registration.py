@@ -42,6 +42,7 @@ WIDTHS = (1.5, 1.0)
 """Multiples of the network's own features, tried from the widest."""
 WINDOW = 5
 SMOOTHNESS = 0.2
+"""Neither follows the range of displacements: docs/registration_networks.md."""
 LABEL_WEIGHT = 2.0
 MANY_LABELS = 4
 """More are compared at half the resolution: every label is an image to warp."""
@@ -285,11 +286,17 @@ class _Planner(Planner):
             "both images alike, and one against the other; not mirrored, as anatomy is not, unless mirror_axes of the "
             "plan are set: then both alike",
         )
-        self.say("similarity", f"{settings.similarity}, window {settings.window}", "one modality, contrast may differ")
+        self.say(
+            "similarity",
+            f"{settings.similarity}, window {settings.window}",
+            f"one modality, contrast may differ; the window is no other for {self.range_mm:.3g} mm than for less or "
+            "more: on training pairs the best one did not follow how far a field has to reach",
+        )
         self.say(
             "smoothness",
             f"{settings.smoothness} × {settings.smoothness_weight:g}",
-            "squared gradients in mm per mm, so that spacing does not matter",
+            "squared gradients in mm per mm, so that spacing does not matter; nor does how far a field has to reach: "
+            "other weights gained less than half a percent of DSC, near and far",
         )
         labelled = (
             "every case has a label map: its overlap is trained on, too"

@@ -133,6 +133,16 @@ def test_without_labels_landmarks_say_more_than_bright_voxels():
     assert planned(statistics=labels).configuration().registration.alignment == "world"
 
 
+def test_window_and_smoothness_stay_however_far_a_field_has_to_reach_and_the_plan_says_so():
+    near, far = (planned(statistics={"range_centres_mm": range_mm}) for range_mm in (2.0, 30.0))
+    for name in ("window", "smoothness_weight"):
+        assert len({getattr(plan.configuration().registration, name) for plan in (near, far)}) == 1
+    for plan, range_mm in ((near, "2 mm"), (far, "30 mm")):
+        reasons = {reason.decision: reason.because for reason in plan.reasons}
+        assert range_mm in reasons["similarity"]
+        assert "reach" in reasons["smoothness"]
+
+
 def test_width_and_then_resolution_are_given_up_for_time_and_memory():
     whole = planned(time_s=None).configuration()
     narrow = planned(time_s=300.0).configuration()
