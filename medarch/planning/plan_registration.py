@@ -296,7 +296,7 @@ class _Planner(Planner):
             "smoothness",
             f"{settings.smoothness} × {settings.smoothness_weight:g}",
             "squared gradients in mm per mm, so that spacing does not matter; nor does how far a field has to reach: "
-            "other weights gained less than half a percent of DSC, near and far",
+            "other weights gained less than half a percent of DSC, near or far",
         )
         labelled = (
             "every case has a label map: its overlap is trained on, too"
