@@ -23,6 +23,7 @@ def estimate_prediction(
     mirror: bool | None = None,
     step: float | None = None,
     fast: bool = False,
+    probabilities: bool = False,
     mpp: float | None = None,
     chunk: int | None = None,
     workers: int | None = None,
@@ -62,5 +63,5 @@ def estimate_prediction(
         raise UsageError("no estimate for this task", expected="a segmentation model", found=plan.task)
     cases = find_inputs(source, channels=len(plan.channels))
     loaded = load_models(model, folds=folds, device=device, precision=precision, engine=engine, fast=fast)
-    options = PredictionOptions.chosen(mirror=mirror, step=step, fast=fast)
+    options = PredictionOptions.chosen(mirror=mirror, step=step, fast=fast, probabilities=probabilities)
     return estimate_cases(loaded.models, cases, options=options)

@@ -115,7 +115,8 @@ def predict(
             "tissue": tissue,
         }
         if dry_run:
-            _print_estimates(api.estimate_prediction(model, source, **chosen), as_json=json)
+            rows = api.estimate_prediction(model, source, probabilities=probabilities, **chosen)
+            _print_estimates(rows, as_json=json)
             return
         slides = (api.find_model(model) / "nuclei.json").is_file()
         with progress_bar("predict", unit="tile" if slides else "case") as progress:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,17 @@ import torch
 
 from medarch.core.dataset import Case
 from medarch.core.errors import MedarchError
+from medarch.core.kept_memory import kept_memory
 from medarch.core.prediction import CaseEstimate
 from medarch.core.process_peak_bytes import process_peak_bytes
+from medarch.core.stopwatch import Stopwatch
 from medarch.inference.case_bytes import case_bytes, network_shape
 from medarch.inference.label_assembler import LabelAssembler
 from medarch.inference.load_model import Model
 from medarch.inference.prediction_options import PredictionOptions
 from medarch.inference.prepare_input import prepare_input
+from medarch.inference.score_bytes import score_bytes
+from medarch.inference.score_probe import ScoreProbe
 from medarch.inference.stream_features import stream_features
 from medarch.inference.tile_grid import TileGrid
 from medarch.inference.window import Window
@@ -35,11 +38,12 @@ FLOAT_BYTES = 4
 def estimate_cases(
     models: Sequence[Model], cases: Sequence[Case], *, options: PredictionOptions
 ) -> tuple[CaseEstimate, ...]:
-    """Predict seconds and peak memory of each case on this machine.
+    """Predict seconds and peak memory of each case on this machine, if no other program takes its cores.
 
     The smallest readable case is read and prepared, its central tile goes through the networks and is decoded and
     written; the rest is counting tiles and voxels. Reading and writing overlap with the networks' work on other
-    cases where there are idle cores, which is not counted on: on a CPU there are none.
+    cases where there are idle cores, which is not counted on: on a CPU there are none. What other programs take
+    during the probe is not counted, see :class:`~medarch.core.stopwatch.Stopwatch`.
 
     Args:
         models: all of them see each case.
@@ -48,12 +52,14 @@ def estimate_cases(
     """
     sizes = [_voxels(case) for case in cases]
     totals = [CaseEstimate(case=case.id) for case in cases]
+    scored = options.probabilities or len(models) > 1
     for model in models:
         window = options.window(model.configuration)
         probe = None
         for number in sorted((number for number, size in enumerate(sizes) if size), key=lambda number: sizes[number]):
             try:
-                probe = _Probe.of(model, cases[number], window, options)
+                with kept_memory():  # as in the run
+                    probe = _Probe.of(model, cases[number], window, options, scored=scored, first=model is models[0])
                 break
             except MedarchError:
                 continue  # this case will fail; another one tells the speed
@@ -77,36 +83,46 @@ class _Probe:
     """A tile with all its flips and networks."""
     base_bytes: int
     """Of the process without the case."""
+    scores: ScoreProbe | None
+    """Of probabilities, where they are needed."""
 
     @classmethod
-    def of(cls, model: Model, case: Case, window: Window, options: PredictionOptions) -> _Probe:
-        started = time.perf_counter()
+    def of(
+        cls, model: Model, case: Case, window: Window, options: PredictionOptions, *, scored: bool, first: bool
+    ) -> _Probe:
+        watch = Stopwatch()
         prepared = prepare_input(model, case, region=options.region).arrays
         record = prepared.record
-        prepare_s = time.perf_counter() - started
+        prepare_s = watch.seconds
         tile = _central_tile(prepared, window)
         _through(model, tile, window)  # the first pass makes buffers and plans of kernels
         tile_s, decode_s, labels = _through(model, tile, window)
-        started = time.perf_counter()
+        watch = Stopwatch()
         whole = np.zeros(record.cropped_shape, labels.dtype)
         whole[tuple(slice(0, side) for side in labels.shape)] = labels[tuple(slice(0, side) for side in whole.shape)]
         with tempfile.TemporaryDirectory() as folder:
             write_volume(Path(folder) / "labels.nii.gz", paste(whole, record), record.geometry, like=case.images[0])
-        write_s = time.perf_counter() - started
+        write_s = watch.seconds
         voxels = math.prod(record.geometry.shape)
         taken = case_bytes(case, [model.configuration])
+        base_bytes = max(process_peak_bytes() - taken, 0)
         return cls(
             prepare_s=prepare_s / voxels,
             write_s=write_s / voxels,
             decode_s=decode_s / labels.size,
             tile_s=tile_s,
-            base_bytes=max(process_peak_bytes() - taken, 0),
+            base_bytes=base_bytes,
+            scores=ScoreProbe.of(model, tile, window, written=options.probabilities, first=first) if scored else None,
         )
 
     def estimate(self, model: Model, case: Case, voxels: int, window: Window) -> CaseEstimate:
-        tiles = TileGrid.of(network_shape(read_geometry(case.images[0])[0], model.configuration), window)
+        shape = network_shape(read_geometry(case.images[0])[0], model.configuration)
+        tiles = TileGrid.of(shape, window)
         seconds = voxels * (self.prepare_s + self.write_s + self.decode_s) + tiles.count * self.tile_s
         held = tiles.held_voxels * model.head.features * FLOAT_BYTES if model.device.type == "cpu" else 0
+        if self.scores is not None:
+            seconds += self.scores.seconds(model.head.classes, network=math.prod(shape), file=voxels)
+            held += score_bytes(case, classes=model.head.classes)
         return CaseEstimate(
             case=case.id,
             passes=tiles.count * len(window.flips) * len(model.engines),
@@ -128,7 +144,16 @@ def _central_tile(prepared: PreparedArrays, window: Window) -> PreparedArrays:
         max(1, round(new * side / old))
         for new, side, old in zip(record.cropped_shape, shape, record.shape, strict=True)
     )
-    small = record.model_copy(update={"shape": shape, "cropped_shape": cropped})
+    first, second, third = (cropped[record.permutation.index(axis)] for axis in range(3))
+    way = {
+        "shape": shape,
+        "cropped_shape": cropped,
+        "full_shape": cropped,
+        "crop": tuple((0, size) for size in cropped),
+        "geometry": record.geometry.model_copy(update={"shape": (first, second, third)}),
+        "score_order": min(record.score_order, 1),
+    }
+    small = record.model_copy(update=way)
     return PreparedArrays(image=np.ascontiguousarray(prepared.image[(slice(None), *cut)]), label=None, record=small)
 
 
@@ -136,17 +161,16 @@ def _central_tile(prepared: PreparedArrays, window: Window) -> PreparedArrays:
 def _through(model: Model, tile: PreparedArrays, window: Window) -> tuple[float, float, np.ndarray]:
     """Seconds in the networks, seconds of decoding, and the labels of one tile."""
     image = torch.from_numpy(tile.image).to(device=model.device, dtype=model.dtype)
-    linear = tile.record.model_copy(update={"score_order": min(tile.record.score_order, 1)})
-    assembler = LabelAssembler(model.head, model.plan.labels, linear)
-    started = time.perf_counter()
+    assembler = LabelAssembler(model.head, model.plan.labels, tile.record)
+    watch = Stopwatch()
     decoding = 0.0
     for slab in stream_features(model.engines, model.head, image, window=window):
         if model.device.type == "cuda":
             torch.cuda.synchronize()
-        between = time.perf_counter()
+        between = Stopwatch()
         assembler.add(slab)
-        decoding += time.perf_counter() - between
-    return time.perf_counter() - started - decoding, decoding, assembler.result
+        decoding += between.seconds
+    return watch.seconds - decoding, decoding, assembler.result
 
 
 def _voxels(case: Case) -> int:

@@ -28,6 +28,7 @@ from medarch.inference.predict_case import predict_labels, predict_scores
 from medarch.inference.prediction_options import PredictionOptions
 from medarch.inference.prepare_input import NetworkInput, prepare_input
 from medarch.inference.previous_stage import FinishedLabels, PreviousStage
+from medarch.inference.score_bytes import score_bytes
 from medarch.io.volume_planes import VolumePlanes
 from medarch.io.write_planes import write_planes
 from medarch.io.write_volume import write_volume
@@ -75,6 +76,8 @@ class Pipeline:
         count = 0
         try:
             count = case_bytes(ticket.case, [model.configuration for model in models])
+            if len(models) > 1 or self.options.probabilities:
+                count += score_bytes(ticket.case, classes=models[0].head.classes)
         finally:
             ticket.enter(count)  # whatever happened: the cases behind this one wait for it
         return [

@@ -1,0 +1,39 @@
+"""Seconds that work takes by itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+_TASKS = Path("/proc/self/task")
+_NANOSECONDS = 1e-9
+
+
+class Stopwatch:
+    """Wall-clock seconds without those in which other programs had the cores, so that a busy machine does not count.
+
+    Linux notes of each thread how long it was ready and waited for a core (``schedstat``, second number). Work ends
+    when its last thread ends, so the longest of these waits is taken off. Elsewhere it is a plain clock.
+    """
+
+    def __init__(self) -> None:
+        self._waits = _waits()
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        passed = time.perf_counter() - self._started
+        waited = max((wait - self._waits.get(thread, 0.0) for thread, wait in _waits().items()), default=0.0)
+        return max(passed - waited, 0.0)
+
+
+def _waits() -> dict[str, float]:
+    """Seconds that each thread of this process has waited for a core, by thread."""
+    found = {}
+    for thread in _TASKS.glob("*"):
+        try:
+            found[thread.name] = int((thread / "schedstat").read_text().split()[1]) * _NANOSECONDS
+        except (OSError, IndexError, ValueError):  # it has just ended, or this kernel does not tell
+            continue
+    return found
