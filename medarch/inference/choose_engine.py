@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from medarch.core.plan import Device
+from medarch.core.stopwatch import Stopwatch
 from medarch.inference.engines.engine import Engine
 from medarch.inference.engines.engine_choice import EngineChoice, EngineTrial, load_choice, save_choice, versions
 from medarch.inference.engines.load_engine import ENGINES, PRECISIONS, load_engine, multiplies_bf16
@@ -147,11 +148,11 @@ class _Trials:
         batch = tile.reshape(1, len(tile), *self.window.patch).repeat_interleave(self.batch, 0)
         seconds = []
         for _ in range(1 + RUNS):
-            started = time.perf_counter()
+            watch = Stopwatch()  # other programs may be at work meanwhile
             engine(batch)
             if self.model.device.type == "cuda":
                 torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(watch.seconds)
         return EngineTrial(
             engine=engine.name, seconds_per_tile=min(seconds[1:]) / self.batch, first_run_s=seconds[0], dice=None
         )

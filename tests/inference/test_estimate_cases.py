@@ -34,6 +34,21 @@ def test_passes_are_those_of_the_run_and_larger_cases_cost_more(model_folder, tm
     assert mirrored[2].passes > rows[2].passes > fast[2].passes
 
 
+def test_probabilities_cost_time_and_memory_but_not_with_the_length_of_a_case(model_folder, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, length in enumerate((24, 96)):
+        nib.save(nib.Nifti1Image(smooth_noise((20, 18, length)), AFFINE), folder / f"case_{number}.nii.gz")
+    labels = api.estimate_prediction(model_folder, folder, mirror=False, **OPTIONS)
+    told = api.estimate_prediction(model_folder, folder, mirror=False, probabilities=True, **OPTIONS)
+    assert [row.passes for row in told] == [row.passes for row in labels]
+    more_s = [one.seconds - other.seconds for one, other in zip(told, labels, strict=True)]
+    assert told[1].seconds > 2 * told[0].seconds
+    assert more_s[1] > 0
+    more = [one.peak_bytes - other.peak_bytes for one, other in zip(told, labels, strict=True)]
+    assert more[0] == more[1] > 2**26  # besides what the process has grown by
+
+
 def test_the_command_line_prints_it_and_writes_nothing(model_folder, images, tmp_path):
     command = ["predict", str(model_folder), str(images), str(tmp_path / "out"), "--dry-run", "--device", "cpu"]
     shown = CliRunner().invoke(app, command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from medarch.core.errors import MedarchError
 from medarch.core.prediction import CaseEstimate
 from medarch.core.process_peak_bytes import process_peak_bytes
+from medarch.core.stopwatch import Stopwatch
 from medarch.inference.nuclei.nuclei_model import NucleiModel
 from medarch.inference.nuclei.separate_chunk import reach
 from medarch.inference.nuclei.slide_grid import SlideGrid
@@ -65,6 +65,6 @@ def seconds_a_tile(network: TileNetwork, *, channels: int = 3) -> float:
     """The second of two batches: the first warms up."""
     pixels = np.random.default_rng(0).integers(0, 256, (network.batch, *network.window, channels), np.uint8)
     network.maps(pixels)
-    start = time.monotonic()
+    watch = Stopwatch()
     network.maps(pixels)
-    return (time.monotonic() - start) / network.batch
+    return watch.seconds / network.batch
