@@ -7,6 +7,7 @@ from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
 _NANOSECONDS = 1e-9
+DISTURBED = 0.1
 
 
 class Stopwatch:
@@ -14,6 +15,9 @@ class Stopwatch:
 
     Linux notes of each thread how long it was ready and waited for a core (``schedstat``, second number). Work ends
     when its last thread ends, so the longest of these waits is taken off. Elsewhere it is a plain clock.
+
+    Threads that wait actively for each other, as OpenMP's do, burn time of their own while one of them has no core;
+    that is counted. With several threads trust ``seconds`` only where not :attr:`disturbed`.
     """
 
     def __init__(self) -> None:
@@ -23,9 +27,19 @@ class Stopwatch:
     @property
     def seconds(self) -> float:
         """Since the start."""
-        passed = time.perf_counter() - self._started
-        waited = max((wait - self._waits.get(thread, 0.0) for thread, wait in _waits().items()), default=0.0)
+        passed, waited = self._read()
         return max(passed - waited, 0.0)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took a tenth of the time or more."""
+        passed, waited = self._read()
+        return waited >= DISTURBED * passed
+
+    def _read(self) -> tuple[float, float]:
+        passed = time.perf_counter() - self._started
+        waits = (wait - self._waits.get(thread, 0.0) for thread, wait in _waits().items())
+        return passed, max(waits, default=0.0)
 
 
 def _waits() -> dict[str, float]:
