@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -86,7 +85,7 @@ class _Trials:
     def __init__(
         self, model: Model, image: np.ndarray, window: Window, passes: int, made_for: dict[str, str], precision: str
     ) -> None:
-        self.started = time.perf_counter()
+        self.watch = Stopwatch()  # other programs may be at work meanwhile
         self.model, self.window, self.passes = model, window, passes
         self.made_for, self.precision = made_for, precision
         self.samples = list(itertools.islice(sample_tiles(image, window), LOOKED_AT))
@@ -105,7 +104,7 @@ class _Trials:
         trials, left_out = [], []
         for name in _candidates(self.model.device, self.precision):
             expected = ENGINES[name].preparation_s + self.runs_a_trial * usual.seconds_per_tile
-            if time.perf_counter() - self.started + expected > budget:
+            if self.watch.seconds + expected > budget:
                 left_out.append(name)
             else:
                 trials += self._try(name, reference)
@@ -148,7 +147,7 @@ class _Trials:
         batch = tile.reshape(1, len(tile), *self.window.patch).repeat_interleave(self.batch, 0)
         seconds = []
         for _ in range(1 + RUNS):
-            watch = Stopwatch()  # other programs may be at work meanwhile
+            watch = Stopwatch()
             engine(batch)
             if self.model.device.type == "cuda":
                 torch.cuda.synchronize()
