@@ -22,13 +22,15 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._waits = _waits()
+        self._own = time.thread_time()
         self._started = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Since the start, at least what the calling thread has worked."""
         passed, waited = self._read()
-        return max(passed - waited, 0.0)
+        # A thread that had nothing to do may have waited longest, and short times are not told exactly.
+        return max(passed - waited, time.thread_time() - self._own)
 
     @property
     def disturbed(self) -> bool:
