@@ -152,6 +152,10 @@ class InferencePlan(Record):
     mirror_axes: tuple[int, ...] = (0, 1, 2)
 
 
+REFINE_ITERATIONS = 10
+"""Measured: docs/registration_networks.md."""
+
+
 class RegistrationPlan(Record):
     """What a registration is trained to do, and from where it starts."""
 
@@ -174,6 +178,15 @@ class RegistrationPlan(Record):
     """Labels are compared at so many times the spacing."""
     landmark_weight: float = 0.0
     """Of the landmarks' mean distance in mm, for pairs that have landmarks of the same names."""
+    refine_iterations: int | None = None
+    """In every prediction, from the network's field on, for this pair alone; None: some after training on images alone."""
+
+    @property
+    def refinement(self) -> int:
+        """Iterations of a prediction: what labels and landmarks taught is not traded for likeness of the images."""
+        if self.refine_iterations is not None:
+            return self.refine_iterations
+        return 0 if self.label_weight or self.landmark_weight else REFINE_ITERATIONS
 
 
 class Estimate(Record):

@@ -14,6 +14,7 @@ from torch import nn
 from medarch.core.dataset import Dataset
 from medarch.core.errors import ModelError
 from medarch.core.plan import Configuration, Plan
+from medarch.inference.engines.use_onednn import use_onednn
 from medarch.inference.ledger import file_sha256
 from medarch.inference.load_network import load_network
 from medarch.inference.model_folder import read_model_folder, weights_name
@@ -63,7 +64,10 @@ def load_case_model(
     networks = []
     for fold in contents.folds:
         path = folder / weights_name(fold)
-        networks.append(load_network(path, task).to(device))
+        network = load_network(path, task).to(device)
+        if device == "cpu":
+            use_onednn(network)
+        networks.append(network)
         digest.update(file_sha256(path).encode())
     record = folder / "dataset.json"
     return CaseModel(

@@ -311,6 +311,12 @@ class _Planner(Planner):
             else "no two cases have landmarks"
         )
         self.say("landmark_weight", f"{settings.landmark_weight:g} a mm", marked)
+        alone = (
+            "images alone are trained on: each prediction goes on so far for its own pair, by the same similarity"
+            if settings.refinement
+            else "by images alone, which would give up what labels and landmarks taught"
+        )
+        self.say("refine_iterations", settings.refinement, alone)
 
     def _schedule(self, chosen: Configuration, seconds: float) -> Configuration:
         validated = min(VALIDATED, len(Pairing(self.dataset, make_splits(self.dataset)[0].val)))

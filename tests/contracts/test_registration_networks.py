@@ -31,7 +31,7 @@ def plan_of(architecture, dim, **options):
     return fit_topology(small_network(architecture, dim=dim, in_channels=4, options=options))
 
 
-def network_of(architecture, dim, *, spread=0.05, **options):
+def network_of(architecture, dim, *, spread=0.03, **options):
     """A network away from its start at the identity."""
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)

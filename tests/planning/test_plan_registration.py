@@ -105,6 +105,14 @@ def test_labels_are_trained_on_where_every_case_has_them_and_many_at_half_the_re
         assert planned(made).configuration().registration.label_weight == 0
 
 
+def test_after_training_on_images_alone_predictions_are_refined_and_the_plan_says_so():
+    for made, refined in ((dataset(), False), (dataset(labels=0), True)):
+        plan = planned(made)
+        assert (plan.configuration().registration.refinement > 0) == refined
+        reason = next(reason for reason in plan.reasons if reason.decision == "refine_iterations")
+        assert ("goes on" in reason.because) == refined
+
+
 def test_landmarks_are_trained_on_where_cases_have_them_weighted_by_how_far_the_field_has_to_reach():
     made = dataset()
     cases = tuple(case.model_copy(update={"landmarks": "/p.csv"}) for case in made.cases[:5])

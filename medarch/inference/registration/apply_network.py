@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.errors import PredictionError
-from medarch.core.plan import RegistrationPlan
 from medarch.inference.load_case_model import CaseModel
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.optimise_velocity import optimise_velocity
@@ -37,8 +36,9 @@ def apply_network(
         moving: the prepared moving case.
         grid: how they lie on each other.
         mirror: average over copies of the pair mirrored as the plan says.
-        optimise: go on from there for this pair alone, see
-            :func:`~medarch.inference.registration.optimise_velocity.optimise_velocity`.
+        optimise: go on from there for this pair alone at all resolutions, see
+            :func:`~medarch.inference.registration.optimise_velocity.optimise_velocity`; else as many iterations at
+            the finest one as the plan asks for.
 
     Raises:
         PredictionError: a slice meets a volume, or nothing of the moving image lies on the fixed one.
@@ -68,16 +68,20 @@ def apply_network(
         flips = mirrored_copies(model.configuration.inference.mirror_axes if mirror else ())
         found = [_mirrored(network, pair, flip) for network in model.networks for flip in flips]
         displacement = torch.stack(found).mean(0)
-    if not optimise:
-        return displacement
+    iterations = RegistrationSettings().iterations if optimise else (0, 0, model.task.settings.refinement)
+    return _refined(model, sides, displacement, iterations) if any(iterations) else displacement
+
+
+def _refined(
+    model: CaseModel[Registration], sides: list[Tensor], displacement: Tensor, iterations: tuple[int, int, int]
+) -> Tensor:
+    """From the network's field on for this pair alone."""
     matrix = torch.diag(torch.tensor([*model.task.spacing_mm, 1.0], dtype=torch.float64))
     first, second = (GridImage(side, matrix) for side in sides)
+    settings = RegistrationSettings(similarity=model.task.settings.similarity, iterations=iterations)
     identity = torch.eye(len(matrix), dtype=torch.float64)
     # Cloned: tensors made in inference mode have no gradients.
-    start = displacement.clone()
-    trained = model.configuration.registration or RegistrationPlan()
-    settings = RegistrationSettings(similarity=trained.similarity)
-    return optimise_velocity(first, second, identity, settings, start=start).displacement
+    return optimise_velocity(first, second, identity, settings, start=displacement.clone()).displacement
 
 
 def _mirrored(network: nn.Module, pair: Tensor, flip: tuple[int, ...]) -> Tensor:

@@ -1,36 +1,28 @@
-"""From a velocity to a displacement without folds, and its inverse."""
+"""From a velocity to a displacement without folds."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from medarch.inference.registration.deformation import Deformation
 from medarch.networks.motion.compose import compose
 from medarch.networks.motion.integrate_velocity import integrate_velocity
-from medarch.networks.motion.invert import invert
 from medarch.networks.motion.jacobian_determinant import jacobian_determinant
 from medarch.networks.motion.resize_field import resize_field
 
-TOLERANCE = 0.02
-"""Voxels by which there and back may miss; the integral of the negative velocity is good to a tenth of a voxel."""
-POLISH = 5
-"""Fixed-point iterations at most."""
 PATIENCE = 8
 """Rounds in which the velocity alone is smoothed where the start does not fold."""
 
 
-def finish_velocity(
-    velocity: Tensor, size: tuple[int, ...], *, start: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Integrate exactly, on the whole grid, smooth until nothing folds, and invert what came out.
+@torch.no_grad()
+def finish_velocity(velocity: Tensor, size: tuple[int, ...], *, start: Tensor | None = None) -> Deformation:
+    """Integrate exactly, on the whole grid, and smooth until nothing folds.
 
     Args:
         velocity: ``(1, D, *coarser grid)`` in voxels of that grid.
         size: of the fixed grid.
         start: displacement φ₀, ``(1, D, *fixed grid)`` in voxels; the result is φ₀∘exp(v).
-
-    Returns:
-        Displacement and its inverse, ``(1, D, *fixed grid)`` in voxels, and the velocity that was left.
     """
     rounds = 0
     while _folds(displacement := _moved(velocity, size, start)):
@@ -39,11 +31,7 @@ def finish_velocity(
         # Two fields without folds may still have one in their composition, which is sampled on the grid.
         if start is not None and (rounds > PATIENCE or _folds(start)):
             start = _smoothed(start)
-    inverse = resize_field(integrate_velocity(-velocity), size)
-    if start is not None:
-        inverse = compose(inverse, invert(start))
-    inverse = invert(displacement, start=inverse, tolerance_voxels=TOLERANCE, iterations=POLISH)
-    return displacement, inverse, velocity
+    return Deformation(displacement, velocity, start)
 
 
 def _moved(velocity: Tensor, size: tuple[int, ...], start: Tensor | None) -> Tensor:

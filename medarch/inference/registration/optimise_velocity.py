@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from medarch.inference.registration.coarsen import coarsen, spacing_of_voxels
+from medarch.inference.registration.deformation import Deformation
 from medarch.inference.registration.finish_velocity import finish_velocity
 from medarch.inference.registration.grid_image import GridImage, voxel_map
 from medarch.inference.registration.settings import RegistrationSettings
@@ -24,7 +26,9 @@ from medarch.tasks.registration.diffusion import diffusion
 FACTORS = (4, 2, 1)
 """Voxel edges of the levels, in those of the finest."""
 SQUARINGS = 6
-"""While optimising: the error of 0.01 voxel is below that of linear interpolation."""
+LARGEST_STEP = 0.1
+"""Of the first step in voxels, and squarings at most, while optimising: the error of 0.01 voxel is below that of linear
+interpolation."""
 GAIN = 1e-4
 """A field that improves the loss by less is noise: the one before it is kept."""
 CAUTION = 0.1
@@ -34,20 +38,6 @@ WARM_UP = 5
 nothing that helps out of local minima (0.5 % DSC on tuning pairs), from a good place it leads away."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Deformation:
-    """A diffeomorphism of the fixed grid and its inverse."""
-
-    displacement: Tensor
-    """``(1, D, *fixed grid)`` in voxels; with a start φ₀, that of φ₀∘exp(v)."""
-    inverse: Tensor
-    """The same of its inverse."""
-    velocity: Tensor
-    """``(1, D, *coarser grid)`` in voxels of that grid, whose corners are the fixed grid's."""
-    iterations: int
-    """That were run."""
 
 
 def optimise_velocity(
@@ -97,8 +87,7 @@ def optimise_velocity(
         tell(0, done)
     if velocity is None:
         velocity = fixed.values.new_zeros(1, fixed.dim, *fixed.size)
-    with torch.no_grad():
-        return Deformation(*finish_velocity(velocity, fixed.size, start=start), ran)
+    return replace(finish_velocity(velocity, fixed.size, start=start), iterations=ran)
 
 
 class _Level:
@@ -140,7 +129,9 @@ class _Level:
 
     def _displacement(self, velocity: Tensor) -> Tensor:
         """Voxel of the fixed grid → how far on the moving grid its place is."""
-        field = resize_field(integrate_velocity(velocity, squarings=SQUARINGS), self.fixed.size)
+        steps = float(velocity.detach().abs().amax()) / LARGEST_STEP
+        squarings = math.ceil(math.log2(min(max(1.0, steps), 2.0**SQUARINGS)))
+        field = resize_field(integrate_velocity(velocity, squarings=squarings), self.fixed.size)
         if self.start is not None:
             field = compose(self.start, field)
         return self.base + (self.linear @ field.flatten(2)).view_as(field)

@@ -10,7 +10,8 @@ import torch
 
 from medarch.core.spatial_transform import AffineTransform, DisplacementField, SpatialTransform, TransformChain
 from medarch.inference.registration.align_pair import align_pair
-from medarch.inference.registration.optimise_velocity import Deformation, Progress, optimise_velocity
+from medarch.inference.registration.deformation import Deformation
+from medarch.inference.registration.optimise_velocity import Progress, optimise_velocity
 from medarch.inference.registration.pair_image import PairImage
 from medarch.inference.registration.settings import RegistrationSettings, Similarity
 from medarch.networks.motion.jacobian_determinant import jacobian_determinant
@@ -103,7 +104,7 @@ def _result(
 ) -> PairRegistration:
     forward, back = (
         DisplacementField.from_voxels(field[0].cpu().numpy(), fixed.geometry)
-        for field in (found.displacement, found.inverse)
+        for field in (found.displacement, found.inverse())
     )
     jacobian = jacobian_determinant(found.displacement)[0].cpu().numpy().reshape(fixed.geometry.shape)
     return PairRegistration(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medarch.core.plan import NetworkPlan
+from medarch.networks.blocks.convolve import convolve
+from medarch.networks.blocks.normalisation import normalisation
 from medarch.networks.dimension import Dim
 from medarch.networks.encoder import Encoder
 from medarch.networks.motion.compose import compose
@@ -16,11 +19,14 @@ from medarch.networks.motion.integrate_velocity import integrate_velocity
 from medarch.networks.motion.resize_field import resize_field
 from medarch.networks.motion.warp import warp
 from medarch.networks.register.field_head import FieldHead
-from medarch.networks.register.leaky_convolution import LeakyConvolution
+from medarch.networks.register.leaky_convolution import SLOPE, LeakyConvolution
+from medarch.networks.register.local_matches import local_matches
 from medarch.networks.register.registration_network import RegistrationNetwork
 from medarch.networks.register.registration_output import RegistrationOutput
 from medarch.networks.register.topology import topology
 
+REPEATS = 2
+"""Of each level. (Measured: docs/registration_networks.md.)"""
 WIDTHS = (16, 32, 32, 32, 32)
 
 
@@ -82,13 +88,15 @@ class Pyramid(RegistrationNetwork):
             if there is not None:
                 there = resize_field(there, size)
                 back = None if back is None else resize_field(back, size)
-                of_moving = warp(of_moving, there, outside="border")
-            context, missing = level(of_fixed, of_moving, context)
-            step = self._step(missing)
-            if both:
-                undo = self._step(-missing)
-                back = undo if back is None else compose(undo, back)
-            there = step if there is None else compose(there, step)
+            given = level.given(of_fixed, context)
+            for _ in range(REPEATS):
+                warped = of_moving if there is None else warp(of_moving, there, outside="border")
+                context, missing = level(given, of_fixed, warped)
+                step = self._step(missing)
+                if both:
+                    undo = self._step(-missing)
+                    back = undo if back is None else compose(undo, back)
+                there = step if there is None else compose(there, step)
         assert there is not None
         size = x.shape[2:]
         return RegistrationOutput(resize_field(there, size), there, None if back is None else resize_field(back, size))
@@ -103,23 +111,39 @@ class Pyramid(RegistrationNetwork):
 
 
 class _Level(nn.Module):
-    """Maps of the fixed and the warped moving image, and the context of the level below → context, missing field."""
+    """Maps of the fixed and the warped moving image, and the context of the level below → context, missing field.
+
+    The first convolution is that of all these maps and of their matches, in two parts: what stays when the level is
+    repeated is convolved once.
+    """
 
     def __init__(self, dim: Dim, width: int, *, below: int, blocks: int, norm: str) -> None:
         super().__init__()
         kernel = (3,) * dim
-        widths = [2 * width + below, *[width] * blocks]
-        self.blocks = nn.Sequential(
-            *(LeakyConvolution(widths[index], width, kernel, norm=norm) for index in range(blocks))
-        )
+        given, warped = width + below, width + 2 * dim + 1
+        self.of_given = convolve(given, width, kernel, bias=True)
+        self.of_warped = convolve(warped, width, kernel)
+        for part in (self.of_given, self.of_warped):
+            nn.init.normal_(
+                part.weight, std=nn.init.calculate_gain("leaky_relu", SLOPE) / sqrt((given + warped) * 3**dim)
+            )
+        nn.init.zeros_(self.of_given.bias)  # type: ignore[arg-type]
+        self.first = nn.Sequential(normalisation(norm, width, dim), nn.LeakyReLU(SLOPE))
+        self.blocks = nn.Sequential(*(LeakyConvolution(width, width, kernel, norm=norm) for _ in range(blocks - 1)))
         self.head = FieldHead(dim, width)
 
-    def forward(self, fixed: Tensor, moving: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return features ``(B, width, *grid)`` and the missing field ``(B, D, *grid)``."""
-        seen = [fixed, moving.to(fixed.dtype)]
+    def given(self, fixed: Tensor, context: Tensor | None) -> Tensor:
+        """Return features ``(B, width, *grid)`` of what does not change."""
         if context is not None:
-            seen.append(F.interpolate(context, fixed.shape[2:], mode="nearest"))
-        context = self.blocks(torch.cat(seen, dim=1))
+            fixed = torch.cat([fixed, F.interpolate(context, fixed.shape[2:], mode="nearest")], dim=1)
+        features: Tensor = self.of_given(fixed)
+        return features
+
+    def forward(self, given: Tensor, fixed: Tensor, warped: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features ``(B, width, *grid)`` and the missing field ``(B, D, *grid)``."""
+        matches = local_matches(fixed, warped)
+        seen = torch.cat([warped.to(given.dtype), matches.to(given.dtype)], dim=1)
+        context = self.blocks(self.first(given + self.of_warped(seen)))
         return context, self.head(context)
 
 

@@ -12,6 +12,7 @@ from medarch.core.geometry import Geometry
 from medarch.core.plan import RegistrationPlan
 from medarch.inference.load_case_model import CaseModel
 from medarch.inference.registration.apply_network import apply_network
+from medarch.networks.motion.jacobian_determinant import jacobian_determinant
 from medarch.preprocessing.pair_grid import PairGrid
 from medarch.preprocessing.prepare_case import prepare_case
 from medarch.tasks.create_task import create_task
@@ -59,8 +60,39 @@ class Downhill(torch.nn.Module):
         return torch.cat(torch.gradient(pair[:, 1:], dim=(2, 3, 4)), dim=1)
 
 
+def asked(model, **changes):
+    """The model with other settings in its plan."""
+    registration = model.configuration.registration.model_copy(update=changes)
+    configuration = model.configuration.model_copy(update={"registration": registration})
+    task = create_task(model.plan, configuration)
+    return replace(model, configuration=configuration, task=task)
+
+
+def blob(model, place):
+    """A case with one smooth, bright ball."""
+    grid = np.stack(np.meshgrid(*map(np.arange, (16, 16, 8)), indexing="ij"))
+    distance = np.square(grid - np.array(place).reshape(3, 1, 1, 1)).sum(0)
+    image = np.exp(-distance / 12)[None] + np.random.default_rng(1).normal(size=(1, 16, 16, 8)) / 100
+    geometry = Geometry.from_array((16, 16, 8), np.eye(4))
+    return prepare_case(image, geometry, case=f"ball{place[0]}", recipe=model.configuration.preprocessing)
+
+
+def test_what_was_trained_on_images_alone_goes_on_for_the_pair(model):
+    """An untrained network moves nothing; a few iterations move the ball most of the way, and fold nothing."""
+    pair = blob(model, (7, 8, 4)), blob(model, (9, 8, 4))
+    found = applied(model, *pair)
+    along = found.flatten(2).abs().mean(2)[0]
+    assert float(jacobian_determinant(found).min()) > 0
+    assert float(found[0, along.argmax()].amax()) > 1
+    for trained_on in ({"label_weight": 1.0}, {"landmark_weight": 0.1}, {"refine_iterations": 0}):
+        assert applied(asked(model, **trained_on), *pair).abs().max() < 0.01
+    further = applied(asked(model, label_weight=1.0, refine_iterations=20), *pair)
+    assert float(further[0, along.argmax()].amax()) > 1
+
+
 def test_mirrored_copies_are_mirrored_back(model):
     """A network that treats left as right says the same of every copy; the averaged field is its own."""
+    model = asked(model, refine_iterations=0)
     inference = model.configuration.inference.model_copy(update={"mirror_axes": (0, 2)})
     configuration = model.configuration.model_copy(update={"inference": inference})
     mirrored = replace(model, configuration=configuration, networks=(Downhill(),))

@@ -35,5 +35,5 @@ def test_what_goes_on_from_a_steep_or_folded_field_has_no_folds_and_an_inverse(s
     assert bool((jacobian_determinant(start) <= 0).any()) == (steepness > 1.5)
     found = optimise_velocity(*pair(), torch.eye(4, dtype=torch.float64), SETTINGS, start=start)
     assert jacobian_determinant(found.displacement).min() > 0
-    there_and_back = compose(found.displacement, found.inverse)
+    there_and_back = compose(found.displacement, found.inverse())
     assert there_and_back[..., 3:-3, 3:-3, 3:-3].abs().mean() < 0.02
