@@ -179,7 +179,7 @@ class RegistrationPlan(Record):
     landmark_weight: float = 0.0
     """Of the landmarks' mean distance in mm, for pairs that have landmarks of the same names."""
     refine_iterations: int | None = None
-    """In every prediction, from the network's field on, for this pair alone; None: some after training on images alone."""
+    """Of a prediction, from the network's field on, for this pair alone; None: some after training on images alone."""
 
     @property
     def refinement(self) -> int:

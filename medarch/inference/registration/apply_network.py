@@ -69,19 +69,33 @@ def apply_network(
         found = [_mirrored(network, pair, flip) for network in model.networks for flip in flips]
         displacement = torch.stack(found).mean(0)
     iterations = RegistrationSettings().iterations if optimise else (0, 0, model.task.settings.refinement)
-    return _refined(model, sides, displacement, iterations) if any(iterations) else displacement
+    if not any(iterations):
+        return displacement
+    # Where the fixed image is: its faces, not those of what it was filled up to, are where nothing may fold.
+    first = -np.round(grid.fixed[:3, 3]).astype(int)
+    ends = zip(first, fixed.record.shape, grid.size, strict=True)
+    box = [slice(max(0, at), min(at + length, side)) for at, length, side in ends][-displacement.dim() + 2 :]
+    displacement = displacement.clone()  # made in inference mode, where tensors have no gradients
+    displacement[(..., *box)] = _refined(model, sides, displacement, box, iterations)
+    return displacement
 
 
 def _refined(
-    model: CaseModel[Registration], sides: list[Tensor], displacement: Tensor, iterations: tuple[int, int, int]
+    model: CaseModel[Registration],
+    sides: list[Tensor],
+    displacement: Tensor,
+    box: list[slice],
+    iterations: tuple[int, int, int],
 ) -> Tensor:
-    """From the network's field on for this pair alone."""
+    """From the network's field on, for this pair alone, in a box of the input."""
     matrix = torch.diag(torch.tensor([*model.task.spacing_mm, 1.0], dtype=torch.float64))
-    first, second = (GridImage(side, matrix) for side in sides)
+    corner = matrix.clone()
+    corner[:-1, -1] = matrix.diagonal()[:-1] * torch.tensor([side.start for side in box])
+    fixed, start = (field[(..., *box)].contiguous() for field in (sides[0], displacement))
+    first, second = GridImage(fixed, corner), GridImage(sides[1], matrix)
     settings = RegistrationSettings(similarity=model.task.settings.similarity, iterations=iterations)
     identity = torch.eye(len(matrix), dtype=torch.float64)
-    # Cloned: tensors made in inference mode have no gradients.
-    return optimise_velocity(first, second, identity, settings, start=displacement.clone()).displacement
+    return optimise_velocity(first, second, identity, settings, start=start).displacement
 
 
 def _mirrored(network: nn.Module, pair: Tensor, flip: tuple[int, ...]) -> Tensor:
