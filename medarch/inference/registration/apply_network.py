@@ -76,7 +76,7 @@ def apply_network(
     ends = zip(first, fixed.record.shape, grid.size, strict=True)
     box = [slice(max(0, at), min(at + length, side)) for at, length, side in ends][-displacement.dim() + 2 :]
     displacement = displacement.clone()  # made in inference mode, where tensors have no gradients
-    displacement[(..., *box)] = _refined(model, sides, displacement, box, iterations)
+    displacement[(slice(None), slice(None), *box)] = _refined(model, sides, displacement, box, iterations)
     return displacement
 
 
@@ -85,13 +85,13 @@ def _refined(
     sides: list[Tensor],
     displacement: Tensor,
     box: list[slice],
-    iterations: tuple[int, int, int],
+    iterations: tuple[int, ...],
 ) -> Tensor:
     """From the network's field on, for this pair alone, in a box of the input."""
     matrix = torch.diag(torch.tensor([*model.task.spacing_mm, 1.0], dtype=torch.float64))
     corner = matrix.clone()
     corner[:-1, -1] = matrix.diagonal()[:-1] * torch.tensor([side.start for side in box])
-    fixed, start = (field[(..., *box)].contiguous() for field in (sides[0], displacement))
+    fixed, start = (field[(slice(None), slice(None), *box)].contiguous() for field in (sides[0], displacement))
     first, second = GridImage(fixed, corner), GridImage(sides[1], matrix)
     settings = RegistrationSettings(similarity=model.task.settings.similarity, iterations=iterations)
     identity = torch.eye(len(matrix), dtype=torch.float64)

@@ -59,7 +59,7 @@ class _Matches(Function):
         grid = fixed.shape[2:]
         around = _padded(moving)
         of_fixed, of_around = torch.zeros_like(fixed), torch.zeros_like(around)
-        sides = zip(_views(around, grid), _views(of_around, grid), gradient.split(1, dim=1), strict=True)
+        sides = zip(_views(around, grid), _views(of_around, grid), torch.split(gradient, 1, dim=1), strict=True)
         for view, of_view, slope in sides:
             of_fixed.addcmul_(view, slope)
             of_view.addcmul_(fixed, slope)
@@ -75,6 +75,12 @@ def _views(around: Tensor, grid: torch.Size) -> list[Tensor]:
     axes = range(len(grid))
     moved = [tuple(step * (other == axis) for other in axes) for step in (-1, 1) for axis in axes]
     return [
-        around[(..., *(slice(1 + step, 1 + step + side) for step, side in zip(steps, grid, strict=True)))]
+        around[
+            (
+                slice(None),
+                slice(None),
+                *(slice(1 + step, 1 + step + side) for step, side in zip(steps, grid, strict=True)),
+            )
+        ]
         for steps in ((0,) * len(grid), *moved)
     ]

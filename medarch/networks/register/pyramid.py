@@ -88,6 +88,7 @@ class Pyramid(RegistrationNetwork):
             if there is not None:
                 there = resize_field(there, size)
                 back = None if back is None else resize_field(back, size)
+            assert isinstance(level, _Level)
             given = level.given(of_fixed, context)
             for _ in range(REPEATS):
                 warped = of_moving if there is None else warp(of_moving, there, outside="border")
