@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -17,6 +18,8 @@ SAMPLE_S = 0.2
 GPU_SAMPLE_S = 2.0
 GRACE_S = 10.0
 """Between the request to end and the kill."""
+_ON_A_LINE = 'read -r _ && exec "$@" </dev/null'
+"""A shell that becomes the command when it is told to, and ends if whoever should tell it is killed before."""
 
 
 @dataclass
@@ -62,12 +65,13 @@ def measure_command(
     started = time.monotonic()
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder,
-            env=os.environ | dict(environment), start_new_session=True,
+            ("/bin/sh", "-c", _ON_A_LINE, "sh", *command), stdout=stream, stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE, cwd=folder, env=os.environ | dict(environment), start_new_session=True,
         )  # fmt: skip
     asked_gpu = -GPU_SAMPLE_S
     with Leftover.marked(folder, process.pid):
         try:
+            _start(process)
             while not _ended(process, measured):
                 measured.wall_s = time.monotonic() - started
                 sample_gpu = on_gpu and measured.wall_s - asked_gpu >= GPU_SAMPLE_S
@@ -84,6 +88,12 @@ def measure_command(
                 process.wait()
     measured.wall_s = time.monotonic() - started
     return measured
+
+
+def _start(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as gate:
+        gate.write(b"\n")
 
 
 def _ended(process: subprocess.Popen[bytes], measured: Measured) -> bool:

@@ -12,6 +12,7 @@ from box_study import statuses, write_map
 
 from medarch.core.errors import DatasetError, EvaluationError, UsageError
 from medarch.studies.job import JobRecord
+from medarch.studies.measure_command import measure_command
 
 
 def test_datasets_methods_folds_and_seeds_become_runs(study, finished, tmp_path):
@@ -288,6 +289,21 @@ def test_an_interrupted_command_leaves_nothing_behind_that_disturbs_the_next(stu
     (study.folder / "go").touch()
     assert statuses(study.run())["nn/0"] == "done"
     assert not _alive(int(child.read_text()))
+
+
+def test_a_command_that_was_killed_before_it_left_its_mark_starts_nothing(tmp_path):
+    """Between the start of a session and its mark there is a moment; what begins then would never be found again."""
+    program = (
+        "import os, signal, sys; from pathlib import Path; from medarch.studies import measure_command as module\n"
+        "module.Leftover.marked = lambda folder, session: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "here = Path(sys.argv[1])\n"
+        "module.measure_command(['touch', 'begun'], folder=here, log=here / 'log', environment={})"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    time.sleep(1)
+    assert not (tmp_path / "begun").exists()
+    assert measure_command(["touch", "begun"], folder=tmp_path, log=tmp_path / "log", environment={}).status == 0
+    assert (tmp_path / "begun").exists()
 
 
 def test_a_4d_file_becomes_one_file_a_channel_for_nnunet(tmp_path):
