@@ -14,7 +14,6 @@ from medarch.io.plane_spans import plane_spans
 from medarch.preprocessing.network_view import network_view
 from medarch.preprocessing.resample import resample
 from medarch.preprocessing.score_lines import score_lines
-from medarch.preprocessing.separate_axis import separate_axis
 
 
 class FileProbabilities:
@@ -35,10 +34,6 @@ class FileProbabilities:
         self._axis = stored.axes[0]
         self._line = score_lines(self.record)[self._axis]
         self._cropped = tuple(self.record.cropped_shape[axis] for axis in stored.axes)
-        coarse = separate_axis(
-            self.record.spacing_mm, self.record.cropped_spacing_mm, ratio=self.record.separate_plane_ratio
-        )
-        self._coarse = None if coarse is None else stored.axes.index(coarse)
         self._sums = ScratchArray(folder, self._cropped)  # logarithms
         self._known = np.zeros(self._cropped[0], dtype=bool)
 
@@ -108,7 +103,7 @@ class FileProbabilities:
             planes[None],
             shape,
             order=self.record.score_order,
-            separate_axis=self._coarse,
+            separate_axis=self._stored.coarse,
             coarse_order=self.record.coarse_order,
         )[0]
         return found

@@ -13,12 +13,12 @@ from medarch.core.prepared import PreparedCase
 from medarch.core.scratch_array import ScratchArray
 from medarch.inference.linear_head import LinearHead
 from medarch.inference.stream_features import Slab
+from medarch.io.plane_spans import FLOAT_BYTES
 from medarch.preprocessing.resample import resample
-from medarch.preprocessing.separate_axis import separate_axis
+from medarch.preprocessing.way_back_axis import way_back_axis
 
 CHUNK_BYTES = 2**26
 """What the logits in work take: as many classes at once as fit."""
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class StoredLogits:
         axes = (first, second, third)
         return cls(record, axes, ScratchArray(folder, (classes, *(record.shape[axis] for axis in axes))))
 
+    @property
+    def coarse(self) -> int | None:
+        """Which of ``axes`` is resampled apart on the way back, if one is."""
+        axis = way_back_axis(self.record)
+        return None if axis is None else self.axes.index(axis)
+
     def add(self, slab: Slab, head: LinearHead) -> None:
         """Store the logits of finished planes.
 
@@ -79,7 +85,6 @@ class StoredLogits:
         The stored logits are given up.
         """
         record = self.record
-        coarse = separate_axis(record.spacing_mm, record.cropped_spacing_mm, ratio=record.separate_plane_ratio)
         way = record.model_copy(
             update={"shape": record.cropped_shape, "spacing_mm": record.cropped_spacing_mm, "score_order": 1}
         )
@@ -92,7 +97,7 @@ class StoredLogits:
                     self.values.read((number,), 0, planes)[None],
                     (first, second, third),
                     order=record.score_order,
-                    separate_axis=None if coarse is None else self.axes.index(coarse),
+                    separate_axis=self.coarse,
                     coarse_order=record.coarse_order,
                 )
                 finer.values.write((number,), 0, volume[0])

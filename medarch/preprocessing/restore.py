@@ -9,7 +9,7 @@ from medarch.core.prepared import PreparedCase
 from medarch.preprocessing.network_view import network_view
 from medarch.preprocessing.resample import resample
 from medarch.preprocessing.resample_labels import resample_labels
-from medarch.preprocessing.separate_axis import separate_axis
+from medarch.preprocessing.way_back_axis import way_back_axis
 
 
 def resample_to_crop(scores: np.ndarray, record: PreparedCase) -> np.ndarray:
@@ -30,7 +30,7 @@ def resample_to_crop(scores: np.ndarray, record: PreparedCase) -> np.ndarray:
         scores,
         record.cropped_shape,
         order=record.score_order,
-        separate_axis=_coarse_axis(record),
+        separate_axis=way_back_axis(record),
         coarse_order=record.coarse_order,
     )
 
@@ -64,7 +64,7 @@ def restore_labels(labels: np.ndarray, record: PreparedCase) -> np.ndarray:
     """
     _check_shape(labels.shape, record.shape, record)
     cropped = resample_labels(
-        labels, record.cropped_shape, separate_axis=_coarse_axis(record), coarse_order=record.coarse_order
+        labels, record.cropped_shape, separate_axis=way_back_axis(record), coarse_order=record.coarse_order
     )
     return paste(cropped, record)
 
@@ -72,10 +72,6 @@ def restore_labels(labels: np.ndarray, record: PreparedCase) -> np.ndarray:
 def restore_scores(scores: np.ndarray, record: PreparedCase, *, fill: float = 0) -> np.ndarray:
     """Bring scores ``(C, N0, N1, N2)`` to the file's grid ``(C, I, J, K)``, float32, ``fill`` outside the crop."""
     return paste(resample_to_crop(scores, record), record, fill=fill)
-
-
-def _coarse_axis(record: PreparedCase) -> int | None:
-    return separate_axis(record.spacing_mm, record.cropped_spacing_mm, ratio=record.separate_plane_ratio)
 
 
 def _check_shape(found: tuple[int, ...], expected: tuple[int, ...], record: PreparedCase) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from medarch.core.prepared import PreparedCase
 from medarch.preprocessing.interpolation import interpolation_matrix, nearest_indices
-from medarch.preprocessing.separate_axis import separate_axis
+from medarch.preprocessing.way_back_axis import way_back_axis
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ScoreLine:
 
 def score_lines(record: PreparedCase) -> tuple[ScoreLine, ScoreLine, ScoreLine]:
     """The three axes of a case's way back, see :func:`~medarch.preprocessing.restore.resample_to_crop`."""
-    coarse = separate_axis(record.spacing_mm, record.cropped_spacing_mm, ratio=record.separate_plane_ratio)
+    coarse = way_back_axis(record)
     first, second, third = (
         ScoreLine.of(old, new, order=record.coarse_order if axis == coarse else record.score_order)
         for axis, (old, new) in enumerate(zip(record.shape, record.cropped_shape, strict=True))
