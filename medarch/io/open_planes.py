@@ -14,8 +14,10 @@ from medarch.io.fault import fault
 from medarch.io.inflate import inflate_pieces
 from medarch.io.parse_header import header_path, is_compressed, parse_header
 from medarch.io.read_bytes import read_bytes
+from medarch.io.require_announced import require_announced
 from medarch.io.volume_header import VolumeHeader
 from medarch.io.volume_planes import VolumePlanes
+from medarch.io.voxel_values import voxel_values
 
 _PIECE_BYTES = 2**22
 _HEAD_BYTES = 65536
@@ -74,9 +76,7 @@ class _StoredPlanes:
         else:
             wanted = range(self._header.channels)[channels]
             stored = np.stack([self._values.read((channel,), low, high) for channel in wanted])
-        planes = np.array(stored, dtype=np.float32, order="C")
-        if (self._header.slope, self._header.intercept) != (1.0, 0.0):
-            planes = (stored.astype(np.float64) * self._header.slope + self._header.intercept).astype(np.float32)
+        planes: np.ndarray = voxel_values(stored, self._header).astype(np.float32, copy=False)
         return planes.transpose(0, 3, 2, 1)
 
 
@@ -96,15 +96,7 @@ def _without(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
 def _unpack(pieces: Iterator[bytes], values: ScratchArray, header: VolumeHeader, path: Path) -> None:
     """Exactly as many bytes as the header announces."""
     held = 0
-    announced = values.nbytes
     for piece in pieces:
-        values.write_bytes(held, piece[: announced - held])
+        values.write_bytes(held, piece[: max(0, values.nbytes - held)])
         held += len(piece)
-    if held != announced:
-        i, j, k = header.shape
-        raise fault(
-            "TRUNCATED" if held < announced else "EXTRA_BYTES",
-            path,
-            expected=f"{announced} bytes of voxels ({header.channels}×{i}×{j}×{k} {header.dtype.name})",
-            found=f"{held} bytes",
-        )
+    require_announced(header, held, path)

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from medarch.core.geometry import Geometry
-from medarch.io.fault import fault
 from medarch.io.inflate import inflate
 from medarch.io.parse_header import header_path, is_compressed, parse_header
 from medarch.io.picture import open_picture, picture_array, picture_geometry
 from medarch.io.read_bytes import read_bytes
+from medarch.io.require_announced import require_announced
 from medarch.io.suffix import format_of
 from medarch.io.volume_header import Doubt, VolumeHeader
+from medarch.io.voxel_values import voxel_values
 
 
 @dataclass(frozen=True)
@@ -73,33 +74,10 @@ def _voxels(header: VolumeHeader, content: bytes, path: Path) -> np.ndarray:
     offset = header.offset
     if header.encoding == "deflate":
         content, offset = inflate(content[offset:], path), 0
-    announced = header.channels * i * j * k * header.dtype.itemsize
-    held = max(len(content) - offset, 0)
-    if held != announced:
-        raise fault(
-            "TRUNCATED" if held < announced else "EXTRA_BYTES",
-            path,
-            expected=f"{announced} bytes of voxels ({header.channels}×{i}×{j}×{k} {header.dtype.name})",
-            found=f"{held} bytes",
-        )
+    require_announced(header, max(len(content) - offset, 0), path)
     stored = np.frombuffer(content, dtype=header.dtype, offset=offset)
     if header.interleaved:
         planes = np.moveaxis(stored.reshape(k, j, i, header.channels), -1, 0)
     else:
         planes = stored.reshape(header.channels, k, j, i)
-    return _values(np.ascontiguousarray(planes), header).transpose(0, 3, 2, 1)
-
-
-def _values(planes: np.ndarray, header: VolumeHeader) -> np.ndarray:
-    """Native byte order, float32 for floats, slope and intercept applied."""
-    scaled = (header.slope, header.intercept) != (1.0, 0.0)
-    if planes.dtype.kind == "f" or scaled:
-        values = np.empty(planes.shape, dtype=np.float32)
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which the checks find
-            if not scaled:
-                values[...] = planes
-            for target, source in zip(values, planes, strict=True) if scaled else ():
-                for k in range(len(source)):  # slice by slice: float64 of a whole CT would take gigabytes
-                    target[k] = source[k].astype(np.float64) * header.slope + header.intercept
-        return values
-    return planes.astype(header.dtype.newbyteorder("="), copy=False)
+    return voxel_values(np.ascontiguousarray(planes), header).transpose(0, 3, 2, 1)
