@@ -14,6 +14,7 @@ from medarch.io.nifti_header import DTYPES, FIELDS, HEADER_BYTES, ByteOrder, nif
 from medarch.io.parse_header import header_path, is_compressed
 from medarch.io.read_bytes import read_bytes
 from medarch.io.read_geometry import read_geometry
+from medarch.io.suffix import FORMATS, split_suffix
 
 _CODES = {np.dtype(name): code for code, name in DTYPES.items()}
 _LONGEST_AXIS_NIFTI1 = 32767
@@ -28,7 +29,7 @@ def nifti_head(
         shape: ``(C, I, J, K)``; one channel becomes a 3D file, several a 4D file.
         dtype: of the voxels.
         geometry: the grid; without ``like`` it is written as sform and qform, code 1 (scanner), in mm.
-        like: a NIfTI file whose header is kept, but for dimensions, type, scaling, intent and display range.
+        like: a file; if it is NIfTI its header is kept, but for dimensions, type, scaling, intent and display range.
 
     Raises:
         VolumeError: the dtype is not one of NIfTI's.
@@ -41,7 +42,10 @@ def nifti_head(
             found=str(dtype),
             fix="convert the array first, e.g. with astype(numpy.uint8)",
         )
-    header = _new_header(geometry) if like is None else _kept_header(like, geometry)
+    if like is not None and FORMATS.get(split_suffix(like)[1]) == "nifti":
+        header = _kept_header(like, geometry)
+    else:
+        header = _new_header(geometry)
     order = _describe(header, shape, dtype)
     return bytes(header) + bytes(4), order
 

@@ -16,6 +16,7 @@ from medarch.io.encode_nifti import GZIP_LEVEL
 from medarch.io.nifti_head import nifti_head
 from medarch.io.nifti_header import ByteOrder
 from medarch.io.plane_spans import plane_spans
+from medarch.io.require_right_angles import require_right_angles
 from medarch.io.suffix import FORMATS, split_suffix
 from medarch.io.volume_header import LPS_TO_RAS
 from medarch.io.volume_planes import VolumePlanes
@@ -55,19 +56,14 @@ def write_planes(path: Path, volume: VolumePlanes, geometry: Geometry, *, like: 
         )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         if FORMATS[suffix] == "nifti":
-            header_from = like if like is not None and FORMATS.get(split_suffix(like)[1]) == "nifti" else None
-            head, order = nifti_head(volume.shape, np.dtype(np.float32), geometry, like=header_from)
+            head, order = nifti_head(volume.shape, np.dtype(np.float32), geometry, like=like)
             if suffix.endswith(".gz"):
                 _deflate(file, _joined(head, _apart(volume, order)), _GZIP)
             else:
                 _copy(file, _joined(head, _apart(volume, order)))
-        elif not geometry.is_orthogonal:
-            raise GeometryError(
-                f"{path.suffix} cannot hold sheared axes",
-                expected="axes at right angles",
-                fix="write .nii.gz, or resample to a rectangular grid",
-            )
-        elif FORMATS[suffix] == "nrrd":
+            return
+        require_right_angles(geometry, path)
+        if FORMATS[suffix] == "nrrd":
             file.write(_nrrd_head(volume.shape[0], geometry))
             _deflate(file, _side_by_side(volume), _GZIP)
         else:

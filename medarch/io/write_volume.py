@@ -10,6 +10,7 @@ from medarch.core.errors import GeometryError, VolumeError
 from medarch.core.files import atomic_path
 from medarch.core.geometry import Geometry
 from medarch.io.encode_nifti import encode_nifti
+from medarch.io.require_right_angles import require_right_angles
 from medarch.io.suffix import FORMATS, split_suffix
 from medarch.io.volume_header import LPS_TO_RAS
 
@@ -40,8 +41,7 @@ def write_volume(path: Path, array: np.ndarray, geometry: Geometry, *, like: Pat
         )
     with atomic_path(path) as temporary:
         if FORMATS[suffix] == "nifti":
-            header_from = like if like is not None and FORMATS.get(split_suffix(like)[1]) == "nifti" else None
-            content = encode_nifti(array, geometry, compress=suffix.endswith(".gz"), like=header_from)
+            content = encode_nifti(array, geometry, compress=suffix.endswith(".gz"), like=like)
             temporary.write_bytes(content)
         elif FORMATS[suffix] == "picture":
             _write_picture(temporary, array, path)
@@ -67,12 +67,7 @@ def _normalised(array: np.ndarray, geometry: Geometry) -> np.ndarray:
 def _write_with_itk(temporary: Path, array: np.ndarray, geometry: Geometry, path: Path) -> None:
     import SimpleITK
 
-    if not geometry.is_orthogonal:
-        raise GeometryError(
-            f"{path.suffix} cannot hold sheared axes",
-            expected="axes at right angles",
-            fix="write .nii.gz, or resample to a rectangular grid",
-        )
+    require_right_angles(geometry, path)
     planes = np.ascontiguousarray(array.transpose(0, 3, 2, 1))
     vector = len(planes) > 1
     image = SimpleITK.GetImageFromArray(np.moveaxis(planes, 0, -1) if vector else planes[0], isVector=vector)
