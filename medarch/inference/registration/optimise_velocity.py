@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from medarch.inference.registration.settings import RegistrationSettings
 from medarch.inference.registration.similarity import similarity_loss
 from medarch.networks.motion.affine_displacement import affine_displacement
 from medarch.networks.motion.compose import compose
+from medarch.networks.motion.enough_squarings import enough_squarings
 from medarch.networks.motion.integrate_velocity import integrate_velocity
 from medarch.networks.motion.resize_field import resize_field
 from medarch.networks.motion.warp import warp
@@ -129,8 +129,7 @@ class _Level:
 
     def _displacement(self, velocity: Tensor) -> Tensor:
         """Voxel of the fixed grid → how far on the moving grid its place is."""
-        steps = float(velocity.detach().abs().amax()) / LARGEST_STEP
-        squarings = math.ceil(math.log2(min(max(1.0, steps), 2.0**SQUARINGS)))
+        squarings = min(SQUARINGS, enough_squarings(velocity, largest_step=LARGEST_STEP))
         field = resize_field(integrate_velocity(velocity, squarings=squarings), self.fixed.size)
         if self.start is not None:
             field = compose(self.start, field)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
 from medarch.networks.motion.compose import compose
+from medarch.networks.motion.enough_squarings import enough_squarings
 from medarch.networks.motion.require_field import require_field
 
 LARGEST_STEP = 0.05
@@ -29,15 +28,8 @@ def integrate_velocity(velocity: Tensor, *, squarings: int | None = None) -> Ten
     """
     require_field(velocity)
     if squarings is None:
-        squarings = _enough(velocity)
+        squarings = enough_squarings(velocity, largest_step=LARGEST_STEP)
     displacement = velocity * 0.5**squarings
     for _ in range(squarings):
         displacement = compose(displacement, displacement)
     return displacement
-
-
-def _enough(velocity: Tensor) -> int:
-    largest = float(velocity.detach().abs().amax())
-    if not math.isfinite(largest) or largest <= LARGEST_STEP:
-        return 0
-    return math.ceil(math.log2(largest / LARGEST_STEP))
