@@ -74,13 +74,8 @@ def _views(around: Tensor, grid: torch.Size) -> list[Tensor]:
     """The map in its place, moved back by a voxel along each axis, moved forth."""
     axes = range(len(grid))
     moved = [tuple(step * (other == axis) for other in axes) for step in (-1, 1) for axis in axes]
-    return [
-        around[
-            (
-                slice(None),
-                slice(None),
-                *(slice(1 + step, 1 + step + side) for step, side in zip(steps, grid, strict=True)),
-            )
-        ]
-        for steps in ((0,) * len(grid), *moved)
-    ]
+    views = []
+    for steps in ((0,) * len(grid), *moved):
+        place = [slice(1 + step, 1 + step + side) for step, side in zip(steps, grid, strict=True)]
+        views.append(around[(slice(None), slice(None), *place)])
+    return views
