@@ -10,6 +10,8 @@ from pydantic import model_validator
 from medarch.core.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
 Point = tuple[float, float, float]
@@ -38,6 +40,10 @@ class Landmarks(Record):
         import numpy as np
 
         return np.array(self.points_mm, dtype=np.float64).reshape(-1, 3)
+
+    def at(self, names: Sequence[str]) -> np.ndarray:
+        """Return the points of these names, ``(len(names), 3)`` float64; of a name that occurs twice the first."""
+        return self.array[[self.names.index(name) for name in names]]
 
     def moved(self, points_mm: np.ndarray) -> Landmarks:
         """Return the same landmarks at other places, ``(N, 3)``."""

@@ -91,9 +91,8 @@ def _landmarks(dataset: Dataset) -> LandmarkStatistics | None:
         if not names:
             continue
         measured += 1
-        first, second = (each.array[[each.names.index(name) for name in names]] for each in (fixed, moving))
         for name, shift in (("world", np.zeros(3)), ("centres", _centre_mm(other) - _centre_mm(grid))):
-            apart[name] += np.linalg.norm(second - shift - first, axis=1).tolist()
+            apart[name] += np.linalg.norm(moving.at(names) - shift - fixed.at(names), axis=1).tolist()
     if not measured:
         return None
     return LandmarkStatistics(

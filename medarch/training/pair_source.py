@@ -148,9 +148,8 @@ class PairSource(Dataset[RawBatch]):
         found = np.empty((2, len(names), self.configuration.network.dim))
         for row, (each, record, way) in enumerate(zip(known, records, ways, strict=True)):
             if each is not None and names:
-                places = each.array[[each.names.index(name) for name in names]]
                 to_input = np.linalg.inv(network_matrix(record) @ way)
-                found[row] = (places @ to_input[:3, :3].T + to_input[:3, 3])[:, 3 - found.shape[2] :]
+                found[row] = (each.at(names) @ to_input[:3, :3].T + to_input[:3, 3])[:, 3 - found.shape[2] :]
         return found
 
     def _pack(self, images: list[np.ndarray], labels: list[np.ndarray | None], ways: list[np.ndarray]) -> RawBatch:

@@ -35,5 +35,5 @@ def target_registration_error(fixed: Landmarks, moving: Landmarks, chain: Transf
             found=f"twice: {', '.join(sorted(twice))}" if twice else f"{', '.join(fixed.names[:3])} and others only",
             fix="name the points of one place alike",
         )
-    places = [each.array[[each.names.index(name) for name in names]] for each in (fixed, moving)]
-    return LandmarkErrors(names, np.linalg.norm(map_points(places[0], chain).points_mm - places[1], axis=1))
+    missed = map_points(fixed.at(names), chain).points_mm - moving.at(names)
+    return LandmarkErrors(names, np.linalg.norm(missed, axis=1))
