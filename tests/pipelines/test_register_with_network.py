@@ -14,16 +14,14 @@ from medarch.core.prediction import Prediction
 from medarch.core.registration_evaluation import RegistrationEvaluation
 from medarch.io.read_geometry import read_geometry
 from medarch.io.read_volume import read_volume
-from medarch.io.transforms.read_transform import read_transform
 from medarch.io.write_volume import write_volume
-from medarch.preprocessing.transforms.map_points import map_points
 from medarch.tasks.registration.local_ncc import local_ncc
 
 SHAPE = (24, 28, 20)
 CHANGES = """
 network: {options: {squarings: 4}}
 training: {epochs: 4, iterations_per_epoch: 45, patience_epochs: null, learning_rate: 0.003}
-registration: {smoothness_weight: 0.2}
+registration: {smoothness_weight: 1.0}
 """
 
 
@@ -133,16 +131,7 @@ def test_the_way_back_is_that_of_warp_and_leads_home(dataset, trained, tmp_path)
     np.testing.assert_allclose(warped["ours"], warped["warp"], atol=0.02)
     run("evaluate", out, dataset, "-j", 0)
     found = RegistrationEvaluation.load(out / "evaluation.json")
-    assert found.mean("pair", "inverse_consistency_mm") < 0.5
-    # There and back, but for the outermost voxels: there the way back starts beyond the field.
-    start = read_geometry(row.field)[0]
-    points = np.indices(SHAPE).reshape(3, -1).T @ start.matrix[:3, :3].T + start.matrix[:3, 3]
-    there, _ = map_points(points, read_transform(row.field))
-    back, known = map_points(there, read_transform(row.inverse))
-    voxels = (there - grid.matrix[:3, 3]) @ np.linalg.inv(grid.matrix[:3, :3]).T
-    inside = known & ((voxels > 1) & (voxels < np.array(grid.shape) - 2)).all(1)
-    assert inside.mean() > 0.4
-    assert np.linalg.norm(back - points, axis=1)[inside].mean() < 0.1
+    assert found.mean("pair", "inverse_consistency_mm") < 0.05
 
 
 def test_a_second_run_goes_on_and_a_bad_pair_costs_only_itself(dataset, trained, tmp_path):

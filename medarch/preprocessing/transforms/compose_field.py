@@ -16,6 +16,9 @@ from medarch.preprocessing.transforms.warp_volume import require_dimension
 def compose_field(chain: TransformChain, grid: Geometry, *, dtype: npt.DTypeLike = np.float32) -> DisplacementField:
     """Sample a chain at the voxels of a grid, inverses included. Between them the field is interpolated linearly.
 
+    So a voxel that nothing in an inverted field moves to gets what the continued field says: left in place beside
+    voxels that are moved far, it would spoil all places between them.
+
     Args:
         chain: what to sample.
         grid: usually the fixed image's; of an inverse, the moving image's.
@@ -29,7 +32,7 @@ def compose_field(chain: TransformChain, grid: Geometry, *, dtype: npt.DTypeLike
     vectors = np.zeros((3, k, j, i), dtype=dtype).transpose(0, 3, 2, 1)
     defined = 0
     for block in grid_blocks(grid):
-        points, known = map_block(block, grid, chain)
+        points, known = map_block(block, grid, chain, extend=True)
         block.of(vectors)[...] = (points - block.points_mm).T.reshape(3, *block.shape)
         defined += int(known.sum())
     if not defined:

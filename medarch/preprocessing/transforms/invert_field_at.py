@@ -13,14 +13,16 @@ TOLERANCE_VOXELS = 1e-4
 MAX_ITERATIONS = 200
 
 
-def invert_field_at(field: DisplacementField, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def invert_field_at(
+    field: DisplacementField, points_mm: np.ndarray, *, extend: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ``y`` with ``y + u(y) = x`` for points ``x`` ``(N, 3)`` in RAS+ mm, and for which of them it was found.
 
     Fixed-point iteration (Chen et al., Med Phys 2008, 35(1):81), with a step that is halved for each point where the
     residual does not shrink, so that it also converges where the field stretches by more than 2. For a point of the
     grid the field is continued outward from its faces, so that what moved in from outside goes back there; a point
-    outside of it that nothing in it moves to stays, as the field leaves it in place. Where the field folds, one of
-    several answers is returned, or the nearest to one.
+    outside of it that nothing in it moves to stays, as the field leaves it in place, or with ``extend`` goes where the
+    continued field comes from. Where the field folds, one of several answers is returned, or the nearest to one.
     """
     limit = TOLERANCE_VOXELS * min(field.geometry.spacing_mm[: field.dimension])
     targets = np.array(points_mm, dtype=np.float64)
@@ -45,6 +47,8 @@ def invert_field_at(field: DisplacementField, points_mm: np.ndarray) -> tuple[np
         if not len(active):
             break
         trial = best + step[:, None] * direction
+    if extend:
+        return found, size <= limit
     stays = ~_in_field(field, targets) & ~_in_field(field, found)
     found[stays] = targets[stays]
     return found, (size <= limit) | stays
