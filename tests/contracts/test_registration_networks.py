@@ -18,6 +18,8 @@ from medarch.networks.registry import REGISTRY
 
 SIZE = {2: (17, 22), 3: (9, 18, 13)}
 """No side is a multiple of anything."""
+SPREAD = {"pyramid": 0.03}
+"""Each of its levels adds to the field twice: with 0.05 it moves voxels by twice the image."""
 LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
 NAMES = sorted(name for name, entry in REGISTRY.items() if entry.task == "registration")
 DIFFEOMORPHIC = ("pyramid", "unet_register", "voxelmorph_diff")
@@ -31,8 +33,9 @@ def plan_of(architecture, dim, **options):
     return fit_topology(small_network(architecture, dim=dim, in_channels=4, options=options))
 
 
-def network_of(architecture, dim, *, spread=0.03, **options):
+def network_of(architecture, dim, **options):
     """A network away from its start at the identity."""
+    spread = SPREAD.get(architecture, 0.05)
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     network = build_network(plan_of(architecture, dim, **options))
