@@ -4,13 +4,13 @@ import errno
 import itertools
 import os
 import random
-import subprocess
 import threading
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from small_disk import small_disk
 from untrained_model import AFFINE, smooth_noise
 
 from medarch import api
@@ -163,13 +163,7 @@ def test_after_a_failed_allocation_fewer_tiles_go_at_once_and_labels_stay(model_
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
 def test_on_a_disk_that_is_really_full_the_cases_that_fit_are_done(model_folder, tmp_path):
-    output = tmp_path / "small_disk"
-    output.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", output]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
-    try:
+    with small_disk(tmp_path / "small_disk", "64k") as output:
         images = tmp_path / "images"
         images.mkdir()
         for number, side in enumerate((14, 150, 15)):
@@ -178,5 +172,3 @@ def test_on_a_disk_that_is_really_full_the_cases_that_fit_are_done(model_folder,
         prediction = run(model_folder, images, output)
         assert [row.status for row in prediction.cases] == ["done", "failed", "done"]
         assert "No space left on device" in prediction.cases[1].error
-    finally:
-        subprocess.run(["umount", output], check=True)

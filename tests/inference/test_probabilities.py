@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +10,7 @@ import pytest
 import SimpleITK
 import torch
 from safetensors.torch import load_file, save_file
+from small_disk import small_disk
 from small_plan import small_plan
 from streamed_logits import streamed_logits
 from untrained_model import smooth_noise, write_model
@@ -214,13 +214,7 @@ def test_a_fault_in_the_network_or_the_writer_costs_its_case_and_leaves_no_scrat
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
 def test_on_a_disk_too_small_for_the_logits_of_one_case_the_others_are_done(tmp_path):
-    output = tmp_path / "small_disk"
-    output.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", output]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
-    try:
+    with small_disk(tmp_path / "small_disk", "400k") as output:
         model = sharp_model(tmp_path / "model", small_plan())
         images = tmp_path / "images"
         images.mkdir()
@@ -230,5 +224,3 @@ def test_on_a_disk_too_small_for_the_logits_of_one_case_the_others_are_done(tmp_
         rows = api.predict(model, images, output, probabilities=True, **FAST).cases
         assert [row.status for row in rows] == ["done", "failed", "done"]
         assert "No space left on device" in rows[1].error
-    finally:
-        subprocess.run(["umount", output], check=True)
