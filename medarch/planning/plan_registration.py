@@ -12,6 +12,7 @@ from medarch.core.errors import PlanError
 from medarch.core.fingerprint import Fingerprint, PairStatistics
 from medarch.core.pairing import Pairing
 from medarch.core.plan import (
+    REFINE_ITERATIONS,
     AugmentationPlan,
     ChannelNormalisation,
     Configuration,
@@ -314,7 +315,8 @@ class _Planner(Planner):
         alone = (
             "images alone are trained on: each prediction goes on so far for its own pair, by the same similarity"
             if settings.refinement
-            else "by images alone, which would give up what labels and landmarks taught"
+            else "by images alone, which would give up what labels and landmarks taught; "
+            f"{REFINE_ITERATIONS} if both weights are set to 0"
         )
         self.say("refine_iterations", settings.refinement, alone)
 
