@@ -10,7 +10,6 @@ from torch import Tensor
 from medarch.inference.registration.grid_image import GridImage
 from medarch.inference.registration.settings import Similarity
 from medarch.tasks.registration.local_correlation import LocalCorrelation
-from medarch.tasks.registration.masked_mean import masked_mean
 from medarch.tasks.registration.mind_descriptor import mind_descriptor
 from medarch.tasks.registration.mse import mse
 from medarch.tasks.registration.nmi import nmi
@@ -38,7 +37,7 @@ def similarity_loss(name: Similarity, fixed: GridImage, *, window: int) -> Loss:
         return LocalCorrelation(fixed.values, window=window, mask=fixed.mask, epsilon=EPSILON, noise=True)
     if name == "mind":
         described = _describe(fixed.values)
-        return lambda warped: masked_mean((_describe(warped) - described).square(), fixed.mask)
+        return lambda warped: mse(described, _describe(warped), mask=fixed.mask)
     if name == "nmi":
         return lambda warped: nmi(fixed.values, warped, mask=fixed.mask)
     if name == "mse":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from medarch.tasks.registration.masked_mean import masked_mean
 from medarch.tasks.registration.mind_descriptor import mind_descriptor
@@ -21,5 +22,5 @@ def mind(fixed: Tensor, moving: Tensor, *, radius: int = 1, dilation: int = 2, m
     first, second = (
         mind_descriptor(image.flatten(0, 1)[:, None], radius=radius, dilation=dilation) for image in (fixed, moving)
     )
-    per_voxel = (first - second).square().mean(1, keepdim=True)
+    per_voxel = F.mse_loss(second, first, reduction="none").mean(1, keepdim=True)
     return masked_mean(per_voxel.view(fixed.shape), mask)

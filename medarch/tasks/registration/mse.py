@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from medarch.tasks.registration.full_precision import full_precision
 from medarch.tasks.registration.masked_mean import masked_mean
@@ -16,4 +17,5 @@ def mse(fixed: Tensor, moving: Tensor, *, mask: Tensor | None = None) -> Tensor:
         moving: same shape, already warped.
         mask: ``(B or 1, 1, *grid)`` weights from 0 to 1.
     """
-    return masked_mean((full_precision(fixed) - full_precision(moving)).square(), mask)
+    difference = F.mse_loss(full_precision(moving), full_precision(fixed), reduction="none")
+    return masked_mean(difference, mask)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from medarch.core.errors import PlanError
 from medarch.tasks.registration.box_sum import box_sum
+from medarch.tasks.registration.joint_histogram import BLOCK, joint_histogram
 from medarch.tasks.registration.local_correlation import LocalCorrelation
 from medarch.tasks.registration.local_ncc import local_ncc
 from medarch.tasks.registration.mind import mind
@@ -149,6 +150,44 @@ def test_mutual_information_and_its_gradient_are_monais(shape):
     torch.testing.assert_close(gradient, expected, atol=3e-2 * expected.abs().max().item(), rtol=1e-2)
 
 
+def histogram_of_numpy(first, second, weights, bins):
+    """All voxels × bins at once."""
+    shares = []
+    for image in (first, second):
+        counted = image[weights > 0]
+        place = np.clip((image - counted.min()) / (counted.max() - counted.min()), 0, 1) * (bins - 1)
+        share = np.exp(-2 * (place[:, None] - np.arange(bins)) ** 2)
+        shares.append(share / share.sum(1, keepdims=True))
+    return np.einsum("va,vb,v->ab", *shares, weights / weights.sum())
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_joint_histogram_is_that_of_a_plain_implementation_over_more_than_one_block(masked):
+    first, second = (image.flatten(2) for image in images((2, 2, 20, 30, 31), smooth=2))
+    assert first.shape[2] > BLOCK
+    mask = torch.rand(2, 1, first.shape[2], generator=torch.Generator().manual_seed(0), dtype=first.dtype)
+    mask = (mask - 0.3).clamp(0, 0.5) * 2 if masked else torch.ones_like(mask)
+    found = joint_histogram(first, second, bins=16, mask=mask if masked else None)
+    for row in range(2):
+        for channel in range(2):
+            image, other = (tensor[row, channel].numpy() for tensor in (first, second))
+            expected = histogram_of_numpy(image, other, mask[row, 0].numpy(), 16)
+            np.testing.assert_allclose(found[row, channel].numpy(), expected, atol=1e-12)
+
+
+def test_the_gradients_of_the_joint_histogram_are_those_of_finite_differences():
+    first, second = (image.flatten(2) for image in images((2, 1, 6, 7)))
+    mask = torch.linspace(0, 1, first.shape[2], dtype=first.dtype)[None, None].expand(2, 1, -1)
+
+    def within(first, second):
+        """Their ends, which count as constant, are of other voxels."""
+        ends = [image.new_tensor([-9.0, 9.0]).expand(2, 1, 2) for image in (first, second)]
+        images = [torch.cat(pair, dim=2) for pair in zip((first, second), ends, strict=True)]
+        return joint_histogram(*images, bins=24, mask=torch.cat([mask, torch.ones(2, 1, 2, dtype=mask.dtype)], dim=2))
+
+    assert torch.autograd.gradcheck(within, (first.requires_grad_(), second.requires_grad_()))
+
+
 def test_nmi_is_lower_where_the_images_belong_together_whatever_their_contrast():
     fixed, _ = images((1, 1, 20, 18, 16), smooth=2, dtype=torch.float32)
     other = torch.cos(2 * fixed)  # one intensity has several meanings in the other modality
@@ -182,6 +221,27 @@ def test_the_descriptor_is_that_of_a_plain_implementation(shape):
     ours = mind_descriptor(image, radius=1, dilation=2)
     assert ours.shape == (1, 4 if len(shape) == 2 else 12, *shape)
     np.testing.assert_allclose(ours[0].numpy(), mind_of_scipy(image[0, 0].numpy(), 1, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "radius", "dilation"), [((2, 1, 7, 9), 1, 2), ((1, 1, 5, 6, 4), 1, 2), ((1, 1, 8, 3), 2, 1)]
+)
+def test_the_gradient_of_the_descriptor_is_that_of_finite_differences(shape, radius, dilation):
+    image, _ = images(shape)
+
+    def describe(image):
+        return mind_descriptor(image, radius=radius, dilation=dilation)
+
+    assert torch.autograd.gradcheck(describe, image.requires_grad_())
+
+
+def test_where_an_image_is_flat_and_beside_a_spike_the_gradient_of_the_descriptor_is_finite():
+    image = torch.zeros(1, 1, 500, 500)
+    image[..., 200, 150] = 1e3
+    described = mind_descriptor(image.requires_grad_(), radius=0)
+    described.sum().backward()
+    assert described.min() == 0  # so far from typical that the exponential is
+    assert image.grad.isfinite().all()
 
 
 def test_mind_finds_the_place_across_modalities():
