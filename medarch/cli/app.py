@@ -22,6 +22,7 @@ from medarch.cli.report import report
 from medarch.cli.select import select
 from medarch.cli.template import template
 from medarch.cli.train import train
+from medarch.cli.wait_briefly import wait_briefly
 from medarch.cli.warp import warp
 
 app = typer.Typer(
@@ -59,4 +60,5 @@ app.add_typer(networks, name="networks")
 
 def main() -> None:
     """Entry point of the console script."""
+    wait_briefly()
     app()

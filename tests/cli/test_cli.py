@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 
 from medarch.cli.app import app
 from medarch.cli.durations import seconds, spoken
+from medarch.cli.wait_briefly import SPINS
 
 SAMPLE = Path(__file__).parents[2] / "data_samples" / "hippocampus"
 HEAVY = ("torch", "numpy", "monai", "lightning", "scipy", "nibabel", "SimpleITK", "matplotlib")
@@ -32,6 +35,26 @@ def test_help_and_info_start_without_heavy_libraries(arguments):
     assert done.returncode == 0
     assert done.stdout
     assert done.stderr.endswith("loaded:")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, str(SPINS)),
+        ({"GOMP_SPINCOUNT": "77"}, "77"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
+    ],
+)
+def test_threads_of_torch_wait_briefly_unless_told_otherwise(given, expected):
+    script = REPORT.format(heavy=(), arguments=["networks", "show", "unet"])
+    own = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    surroundings = {**own, "OMP_DISPLAY_ENV": "VERBOSE", **given}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=surroundings, check=False)
+    told = re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)  # by each OpenMP that was loaded
+    if not told:
+        pytest.skip("torch's OpenMP is not GNU's")
+    assert all(count == expected if expected else int(count) > 1000 * SPINS for count in told)
 
 
 def test_info_as_json_names_packages_and_presets():
