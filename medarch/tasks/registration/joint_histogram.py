@@ -20,7 +20,7 @@ ENDS = (torch.inf, -torch.inf)
 
 
 def joint_histogram(fixed: Tensor, moving: Tensor, *, bins: int, mask: Tensor | None = None) -> Tensor:
-    """Joint distribution of the intensities of each pair of images, with a gradient to both.
+    """Joint distribution of the intensities of each pair of images, with a gradient to both and to the mask.
 
     Every voxel is shared out between bins by a Gaussian of half a bin's width (Parzen window), which makes the
     histogram differentiable. Intensities are spread over the bins between the smallest and the largest of each image
@@ -69,23 +69,24 @@ class _JointHistogram(Function):
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         fixed, moving, weights = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:2]
         found = [
-            torch.empty_like(places) if wants else None for places, wants in zip((fixed, moving), wanted, strict=True)
+            torch.empty_like(given) if wanted else None
+            for given, wanted in zip(ctx.saved_tensors, ctx.needs_input_grad[:3], strict=True)
         ]
         numbers = torch.arange(ctx.bins, dtype=fixed.dtype, device=fixed.device)
         for image, part in _blocks(fixed):
             first, second = (_shares(places[image, part], ctx.bins) for places in (fixed, moving))
+            of_first, of_second = second @ gradient[image].T, first @ gradient[image]
             weight = weights[image, part]
-            for out, own, other, slope in (
-                (found[0], first, second, gradient[image].T),
-                (found[1], second, first, gradient[image]),
-            ):
-                if out is not None:
-                    out[image, part] = _slope_of_place(own, other @ slope, numbers).mul_(weight)
-        return found[0], found[1], None, None
+            if found[0] is not None:
+                found[0][image, part] = _slope_of_place(first, of_first, numbers).mul_(weight)
+            if found[1] is not None:
+                found[1][image, part] = _slope_of_place(second, of_second, numbers).mul_(weight)
+            if found[2] is not None:
+                found[2][image, part] = (first * of_first).sum(1)
+        return found[0], found[1], found[2], None
 
 
 def _blocks(places: Tensor) -> list[tuple[int, slice]]:

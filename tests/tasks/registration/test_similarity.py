@@ -177,15 +177,16 @@ def test_the_joint_histogram_is_that_of_a_plain_implementation_over_more_than_on
 
 def test_the_gradients_of_the_joint_histogram_are_those_of_finite_differences():
     first, second = (image.flatten(2) for image in images((2, 1, 6, 7)))
-    mask = torch.linspace(0, 1, first.shape[2], dtype=first.dtype)[None, None].expand(2, 1, -1)
+    mask = torch.linspace(0.1, 1, first.shape[2], dtype=first.dtype)[None, None].repeat(2, 1, 1)
 
-    def within(first, second):
+    def within(first, second, mask):
         """Their ends, which count as constant, are of other voxels."""
         ends = [image.new_tensor([-9.0, 9.0]).expand(2, 1, 2) for image in (first, second)]
         images = [torch.cat(pair, dim=2) for pair in zip((first, second), ends, strict=True)]
         return joint_histogram(*images, bins=24, mask=torch.cat([mask, torch.ones(2, 1, 2, dtype=mask.dtype)], dim=2))
 
-    assert torch.autograd.gradcheck(within, (first.requires_grad_(), second.requires_grad_()))
+    given = [tensor.requires_grad_() for tensor in (first, second, mask)]
+    assert torch.autograd.gradcheck(within, given)
 
 
 def test_nmi_is_lower_where_the_images_belong_together_whatever_their_contrast():
