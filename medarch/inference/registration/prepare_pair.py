@@ -25,7 +25,8 @@ def prepare_pair(fixed: PairImage, moving: PairImage, *, device: torch.device) -
     The millimetres of a 2D pair are counted in the plane of the fixed slice.
 
     Raises:
-        GeometryError: one image is 2D and the other 3D, they differ in channels, or their planes stand at an angle.
+        GeometryError: one image is 2D and the other 3D, they differ in channels, their planes stand at an angle, or an
+            axis of a volume has a single voxel.
         VolumeError: an image or mask is empty, holds NaN or infinity, or a mask has another shape than its image.
     """
     flat = [image.geometry.shape[2] == 1 for image in (fixed, moving)]
@@ -83,6 +84,15 @@ def _tensors(image: PairImage, matrix: np.ndarray, name: str, device: torch.devi
         raise GeometryError(
             f"the {name} image is not on its grid", expected=_size(image.geometry), found=str(array.shape[1:])
         )
+    dim = len(matrix) - 1
+    shape = image.geometry.shape[:dim]
+    if min(shape) < 2:
+        raise GeometryError(
+            f"the {name} image has a single voxel along an axis",
+            expected="a volume of two voxels or more along each axis, or a slice (I, J) whose own axis is the last",
+            found=_size(image.geometry),
+            fix="turn the file's axes, so that the slice's is the last",
+        )
     bad = int(np.size(array) - np.isfinite(array).sum())
     if bad:
         raise VolumeError(
@@ -98,8 +108,6 @@ def _tensors(image: PairImage, matrix: np.ndarray, name: str, device: torch.devi
     elif mask is not None and (mask & content).any():
         mask = mask & content
     values = np.stack([_scaled(channel, mask, name) for channel in array])
-    dim = len(matrix) - 1
-    shape = image.geometry.shape[:dim]
     return GridImage(
         torch.from_numpy(values.reshape(1, len(values), *shape)),
         torch.from_numpy(matrix),

@@ -215,6 +215,8 @@ def test_a_time_budget_is_kept():
         (textured((12, 12, 12)), np.ones((12, 12, 12)), VolumeError, "moving image is empty"),
         (textured((12, 12, 12)), np.where(np.eye(12)[..., None], np.nan, np.ones(12)), VolumeError, "NaN"),
         (textured((12, 12, 12)), textured((12, 12, 9))[:, :, 4:5], GeometryError, "dimension"),
+        (textured((12, 12, 12))[4:5], textured((12, 12, 12))[4:5], GeometryError, "single voxel"),
+        (textured((12, 12, 12)), textured((12, 12, 12))[:, 4:5], GeometryError, "moving image has a single voxel"),
     ],
 )
 def test_what_cannot_be_registered_is_refused(fixed, moving, error, words):
