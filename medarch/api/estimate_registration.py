@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.read_registration import Files, read_registration
 from medarch.core.registration_estimate import RegistrationEstimate
+from medarch.core.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from medarch.inference.registration.settings import Linear, Similarity, Start
@@ -38,7 +38,7 @@ def estimate_registration(
     from medarch.inference.registration.estimate_pair import estimate_pair
     from medarch.planning.detect_device import detect_device
 
-    began = time.monotonic()
+    watch = Stopwatch()
     given = read_registration(
         fixed,
         moving,
@@ -55,7 +55,7 @@ def estimate_registration(
         labels=labels,
         landmarks=landmarks,
     )
-    read_s = time.monotonic() - began
+    read_s = watch.seconds
     on = detect_device(device).kind
     found = estimate_pair(*given.images, given.settings, start=given.start, device=on, labels=len(given.labels))
     return found.model_copy(update={"read_seconds": read_s, "seconds": found.seconds + read_s})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from medarch.core.process_peak_bytes import process_peak_bytes
 from medarch.core.registration_estimate import ImageGrid, RegistrationEstimate, RegistrationLevel
+from medarch.core.stopwatch import Stopwatch
 from medarch.inference.registration.align_pair import AlignedPair, align_pair
 from medarch.inference.registration.coarsen import coarsen, spacing_of_voxels
 from medarch.inference.registration.finish_velocity import finish_velocity
@@ -48,7 +48,8 @@ def estimate_pair(
 
     The probe does some iterations at each level, and finishes a made-up field at the resolution of the finest; on the
     fixed grid that costs as much a voxel. Writing and measuring are taken from what share of that they took elsewhere.
-    What else runs on the machine is taken to stay as it is.
+    Seconds are those that it takes if no other program takes its cores, see
+    :class:`~medarch.core.stopwatch.Stopwatch`.
 
     Args:
         fixed: as in :func:`~medarch.inference.registration.register_pair.register_pair`, like the next four.
@@ -61,9 +62,9 @@ def estimate_pair(
     Raises:
         GeometryError, VolumeError, UsageError: as :func:`~medarch.inference.registration.register_pair.register_pair`.
     """
-    began = time.monotonic()
+    watch = Stopwatch()
     pair = align_pair(fixed, moving, settings or RegistrationSettings(), start=start, device=torch.device(device))
-    align_s = time.monotonic() - began
+    align_s = watch.seconds
     base = process_peak_bytes()
     voxels = math.prod(pair.fixed.size)
     probe = _Probe.of(pair) if pair.settings.deformable else None
@@ -108,14 +109,15 @@ class _Probe:
         start = None if pair.start is None else resize_field(pair.start, fixed.size)
         counts = tuple(min(count, PROBE_ITERATIONS) for count in pair.settings.iterations)
         settings = replace(pair.settings, iterations=counts, seconds=None)
-        times = [time.perf_counter()]
+        watch = Stopwatch()
+        times = [0.0]
         optimise_velocity(
             fixed,
             moving,
             pair.world,
             settings,
             start=start,
-            progress=lambda *_: times.append(time.perf_counter()),
+            progress=lambda *_: times.append(watch.seconds),
         )
         # Told after each iteration, and once more after each level.
         ends = np.cumsum([count + 1 for count in counts])
@@ -134,10 +136,10 @@ def _finish_s(image: GridImage, start: Tensor | None) -> float:
     lines = [torch.linspace(0, 2 * math.pi * WAVES, max(length // 2, 2)) for length in image.size]
     waves = [torch.sin(grid) for grid in torch.meshgrid(*lines, indexing="ij")]
     velocity = (WAVE_VOXELS / 2 * torch.stack(waves[1:] + waves[:1])[None]).to(image.values)  # of shearing planes
-    began = time.perf_counter()
+    watch = Stopwatch()
     inverse = finish_velocity(velocity, image.size, start=start).inverse()
     inverse.flatten()[0].item()  # a GPU is done only now
-    return (time.perf_counter() - began) / math.prod(image.size)
+    return watch.seconds / math.prod(image.size)
 
 
 def _levels(pair: AlignedPair, probe: _Probe, spent_s: float) -> Sequence[RegistrationLevel]:

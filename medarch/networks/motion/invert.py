@@ -35,7 +35,7 @@ def invert(
     before = torch.zeros_like(inverse)
     for _ in range(iterations):
         error = inverse + warp(displacement, inverse, outside="border")
-        if float(torch.linalg.vector_norm(error, dim=1).max()) <= tolerance_voxels:
+        if float(error.square().sum(1).max()) <= tolerance_voxels**2:
             break
         overshot = (error * before).sum(1, keepdim=True) < 0
         step = torch.where(overshot, step / 2, step)
