@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.read_registration import Files, read_registration
+from medarch.core.kept_memory import kept_memory
 from medarch.core.registration_estimate import RegistrationEstimate
 from medarch.core.stopwatch import Stopwatch
 
@@ -57,5 +58,6 @@ def estimate_registration(
     )
     read_s = watch.seconds
     on = detect_device(device).kind
-    found = estimate_pair(*given.images, given.settings, start=given.start, device=on, labels=len(given.labels))
+    with kept_memory():  # as in the run
+        found = estimate_pair(*given.images, given.settings, start=given.start, device=on, labels=len(given.labels))
     return found.model_copy(update={"read_seconds": read_s, "seconds": found.seconds + read_s})

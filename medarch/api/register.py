@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medarch.api.progress import Progress
 from medarch.api.read_registration import Files, read_registration
 from medarch.api.write_registration import write_registration
+from medarch.core.kept_memory import kept_memory
 from medarch.core.pair_report import PairReport
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def register(
         landmarks=landmarks,
     )
     on = detect_device(device).kind
-    found = register_pair(*given.images, given.settings, start=given.start, device=on, progress=progress)
-    return write_registration(
-        found, given.volumes, output, settings=given.settings, judged_by=given.judged_by, labels=given.labels
-    )
+    with kept_memory():
+        found = register_pair(*given.images, given.settings, start=given.start, device=on, progress=progress)
+        return write_registration(
+            found, given.volumes, output, settings=given.settings, judged_by=given.judged_by, labels=given.labels
+        )

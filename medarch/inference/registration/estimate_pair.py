@@ -29,10 +29,11 @@ WAVE_VOXELS, WAVES = 1.5, 2
 """Of the velocity that finishing is timed with: the field of a few iterations is small, and soon inverted."""
 WRITE_SECONDS = 1.2
 """Of drawing and loading what draws."""
-WRITE_SHARE, WRITE_SECONDS_PER_VOXEL = 1.35, 1.8e-6
+WRITE_SHARE, WRITE_SECONDS_PER_VOXEL = 2.9, 1.9e-6
 """Warping, compressing and measuring take this times as long as finishing on a CPU; not timed there, so long."""
-LABEL_SECONDS = 0.015
-WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 200 * 2**20, 145
+LABEL_SECONDS, LABELLED_SECONDS_PER_VOXEL = 0.003, 1.4e-6
+"""Overlap and surfaces, before and after: of each label, and of an image that they are all over."""
+WRITE_BYTES, WRITE_BYTES_PER_VOXEL = 200 * 2**20, 200
 
 
 def estimate_pair(
@@ -72,7 +73,7 @@ def estimate_pair(
     finish_s = 0.0 if probe is None else probe.finish_s * voxels
     timed = probe is not None and pair.fixed.values.device.type == "cpu"
     write_s = WRITE_SHARE * finish_s if timed else WRITE_SECONDS_PER_VOXEL * voxels
-    write_s += WRITE_SECONDS + LABEL_SECONDS * labels
+    write_s += WRITE_SECONDS + LABEL_SECONDS * labels + LABELLED_SECONDS_PER_VOXEL * voxels * bool(labels)
     return RegistrationEstimate(
         fixed=_grid(pair.fixed),
         moving=_grid(pair.moving),
