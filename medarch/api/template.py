@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medarch.api.progress import Progress
-from medarch.core.kept_memory import kept_memory
 from medarch.core.template_report import TemplateReport
 
 if TYPE_CHECKING:
@@ -64,14 +63,13 @@ def template(
     settings = RegistrationSettings(linear=linear, similarity=similarity, smoothness=smoothness)
     cases = find_inputs(source, channels=1)
     volumes = [read_volume(case.images[0]) for case in cases]
-    with kept_memory():
-        found = build_template(
-            [PairImage(volume.array, volume.geometry) for volume in volumes],
-            rounds=rounds,
-            settings=settings,
-            device=detect_device(device).kind,
-            progress=progress,
-        )
+    found = build_template(
+        [PairImage(volume.array, volume.geometry) for volume in volumes],
+        rounds=rounds,
+        settings=settings,
+        device=detect_device(device).kind,
+        progress=progress,
+    )
     files = {case.id: f"transforms/{case.id}.h5" for case in cases}
     for case, chain in zip(cases, found.chains, strict=True):
         write_transform(output / files[case.id], chain)

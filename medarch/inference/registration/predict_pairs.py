@@ -11,7 +11,6 @@ from pathlib import Path
 from medarch.core.dataset import Case
 from medarch.core.files import remove_leftovers
 from medarch.core.folder_lock import folder_lock
-from medarch.core.kept_memory import kept_memory
 from medarch.core.pair_input import PairInput
 from medarch.core.prediction import CasePrediction, Prediction
 from medarch.core.spatial_transform import DisplacementField, TransformChain
@@ -68,7 +67,7 @@ def predict_pairs(
     """
     settings = {"model_sha256": model.sha256, "mirror": mirror, "optimise": optimise, "inverse": inverse}
     run = _Run(model, output, mirror, optimise, inverse, store)
-    with folder_lock(output), kept_memory():
+    with folder_lock(output):
         for folder in (output, *(output / name for name in FOLDERS)):
             remove_leftovers(folder)
         ledger = Ledger(output, settings)
