@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from medarch.core.errors import ModelError
+from medarch.networks.undrawn import Undrawn
 from medarch.tasks.task import Task
 
 
@@ -22,7 +23,7 @@ def load_network(path: Path, task: Task) -> nn.Module:
 
     try:
         state = load_file(path)
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             network = task.build_network()
         network.load_state_dict(state, assign=True)
     except (SafetensorError, RuntimeError, OSError) as error:
