@@ -82,9 +82,10 @@ def _receptive_field(entry: Architecture, plan: NetworkPlan, patch: tuple[int, .
 
     from medarch.networks.build_network import build_encoder, build_network
     from medarch.networks.receptive_field import receptive_field
+    from medarch.networks.without_weights import without_weights
 
     if entry.task == "classification" and not entry.encoder:
         return None
-    with torch.device("meta"):
+    with without_weights():
         network = build_encoder(entry.name, plan) if entry.encoder else build_network(plan)
         return receptive_field(network, torch.empty(1, plan.in_channels, *patch))

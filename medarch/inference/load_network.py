@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from medarch.core.errors import ModelError
-from medarch.networks.undrawn import Undrawn
+from medarch.networks.without_weights import without_weights
 from medarch.tasks.task import Task
 
 
@@ -23,7 +22,7 @@ def load_network(path: Path, task: Task) -> nn.Module:
 
     try:
         state = load_file(path)
-        with torch.device("meta"), Undrawn():
+        with without_weights():
             network = task.build_network()
         network.load_state_dict(state, assign=True)
     except (SafetensorError, RuntimeError, OSError) as error:

@@ -11,6 +11,7 @@ from medarch.core.errors import ModelError
 from medarch.core.plan import NetworkPlan
 from medarch.interop.nnunet_names import medarch_name
 from medarch.networks.build_network import build_network
+from medarch.networks.without_weights import without_weights
 
 
 def medarch_weights(state: Mapping[str, Tensor], plan: NetworkPlan, *, conv_bias: bool = True) -> dict[str, Tensor]:
@@ -24,7 +25,7 @@ def medarch_weights(state: Mapping[str, Tensor], plan: NetworkPlan, *, conv_bias
     Raises:
         ModelError: a tensor is missing, left over or of another shape, or the copies of one differ.
     """
-    with torch.device("meta"):
+    with without_weights():
         network = build_network(plan)
     expected = network.state_dict()
     found = _merge_copies(state, plan.architecture)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from medarch.core.errors import PlanError
 from medarch.core.plan import Configuration, Estimate, Plan
 from medarch.networks.build_network import build_network
+from medarch.networks.without_weights import without_weights
 from medarch.planning.memory.predict_memory import predict_memory
 from medarch.planning.multiple_of import multiple_of
 
@@ -46,7 +45,7 @@ def _cost(configuration: Configuration) -> tuple[object, ...]:
 
 def _require_fit(configuration: Configuration, *, any_size: bool) -> None:
     """Refuse a network that cannot be built, or a patch its decoder could not rebuild; other tasks take any size."""
-    with torch.device("meta"):
+    with without_weights():
         build_network(configuration.network)
     divisor = configuration.network.divisor
     fitting = multiple_of(configuration.patch_voxels, divisor)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
-
 from medarch.core.plan import NetworkPlan, Voxels
 from medarch.networks.build_network import build_network
 from medarch.networks.encoder import Encoder
+from medarch.networks.without_weights import without_weights
 
 SMALLEST_MAP = 2
 """Voxels that the last map keeps along an axis."""
@@ -23,7 +22,7 @@ def classifier_strides(network: NetworkPlan, size: Sequence[int], spacing_mm: Se
     Strides that are too many for an axis are taken from the last stages (the early ones make a network cheap), or along
     a thick axis from the first.
     """
-    with torch.device("meta"):
+    with without_weights():
         encoder = getattr(build_network(network.model_copy(update={"strides": (), "kernels": ()})), "encoder", None)
     if not isinstance(encoder, Encoder):
         return ()

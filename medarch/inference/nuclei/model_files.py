@@ -15,6 +15,7 @@ from medarch.inference.ledger import file_sha256
 from medarch.inference.nuclei.nuclei_model import NucleiModel
 from medarch.inference.nuclei.tile_network import TileNetwork
 from medarch.networks.build_network import build_network
+from medarch.networks.without_weights import without_weights
 
 SETTINGS, WEIGHTS = "nuclei.json", "weights.safetensors"
 GPU_BATCH = 16
@@ -96,7 +97,7 @@ def _loaded(folder: Path, settings: NucleiSettings) -> nn.Module:
 
     try:
         state = load_file(folder / WEIGHTS)
-        with torch.device("meta"):
+        with without_weights():
             network = build_network(settings.network)
         network.load_state_dict(state, assign=True)
     except (SafetensorError, RuntimeError, OSError) as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-
 from medarch.core.errors import PlanError
 from medarch.core.plan import NetworkPlan
 from medarch.networks.build_network import build_network
 from medarch.networks.nuclei.nuclei_network import NucleiNetwork
 from medarch.networks.registry import REGISTRY
+from medarch.networks.without_weights import without_weights
 
 
 def nuclei_geometry(plan: NetworkPlan) -> NucleiNetwork:
@@ -17,7 +16,7 @@ def nuclei_geometry(plan: NetworkPlan) -> NucleiNetwork:
     Raises:
         PlanError: the plan's network is none of nuclei.
     """
-    with torch.device("meta"):
+    with without_weights():
         network = build_network(plan)
     if not isinstance(network, NucleiNetwork):
         raise PlanError(

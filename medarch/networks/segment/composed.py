@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from medarch.core.errors import PlanError
@@ -25,6 +24,7 @@ from medarch.networks.segment.nested_decoder import NestedDecoder
 from medarch.networks.segment.no_skip import NoSkip
 from medarch.networks.segment.unet_decoder import UNetDecoder
 from medarch.networks.segment.up_sample import UpName
+from medarch.networks.without_weights import without_weights
 
 PAPER_WIDTHS = (16, 32, 64, 128, 256)
 """Decoder channels of Eff-UNet's released implementation and of smp, finest first."""
@@ -119,7 +119,7 @@ def composed_topology(
     """The encoder's own strides where asked for or left open; else the plan's, as many as the encoder has stages."""
     open_plan = is_paper(preset) or not plan.strides
     inner = plan.model_copy(update={"strides": (), "kernels": ()}) if open_plan else _inner(plan)
-    with torch.device("meta"):
+    with without_weights():
         found = build_encoder(encoder, inner, encoder_options)
     stages = len(found.channels) + 1
     widths = PAPER_WIDTHS if open_plan else plan.features

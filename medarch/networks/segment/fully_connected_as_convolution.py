@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import nn
 
 from medarch.core.errors import PlanError
 from medarch.core.plan import Voxels
 from medarch.networks.blocks.convolve import convolve
+from medarch.networks.without_weights import without_weights
 
 
 def fully_connected_as_convolution(layer: nn.Linear, *, map_size: Voxels) -> nn.Module:
@@ -33,7 +33,7 @@ def fully_connected_as_convolution(layer: nn.Linear, *, map_size: Voxels) -> nn.
             fix="give the size of the feature map that the classifier flattens",
         )
     channels, out = layer.in_features // voxels, layer.out_features
-    with torch.device("meta"):
+    with without_weights():
         made = convolve(channels, out, map_size, bias=layer.bias is not None)
     made.weight = nn.Parameter(layer.weight.detach().view(out, channels, *map_size))
     if layer.bias is not None:

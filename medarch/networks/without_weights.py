@@ -1,10 +1,12 @@
-"""Networks that are built without drawing weights."""
+"""Networks that are built without weights: for their shapes, or for weights that come from a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
@@ -15,12 +17,17 @@ DRAWS = frozenset(
 """All of them fill a tensor and return it."""
 
 
-class Undrawn(TorchFunctionMode):
-    """While inside, no random numbers are drawn: for networks on the meta device whose weights come from a file.
+@contextlib.contextmanager
+def without_weights() -> Iterator[None]:
+    """Build on torch's meta device, and draw no numbers.
 
     To draw a normal number that is not there torch loads its compiler, a quarter of a program's start.
     """
+    with torch.device("meta"), _Undrawn():
+        yield
 
+
+class _Undrawn(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
