@@ -27,7 +27,7 @@ def coarsen(image: GridImage, spacing_mm: float) -> GridImage:
         return image
     ratios = [(old - 1) / max(1, new - 1) for old, new in zip(image.size, size, strict=True)]
     # A Gaussian of variance 1/4 (in voxels squared) for one voxel becomes one of a coarse voxel.
-    sigmas = [math.sqrt(max(0.0, ratio**2 - 1)) / 2 for ratio in ratios]
+    sigmas = [math.sqrt(ratio**2 - 1) / 2 for ratio in ratios]
     scaling = torch.diag(torch.tensor([*ratios, 1.0], dtype=torch.float64))
     mask = None if image.mask is None else _resample(image.mask, sigmas, size)
     return GridImage(_resample(image.values, sigmas, size), image.matrix @ scaling, mask)
@@ -53,26 +53,31 @@ def spacing_of_voxels(image: GridImage, voxels: int) -> float:
 
 def _resample(values: Tensor, sigmas: Sequence[float], size: Sequence[int]) -> Tensor:
     """Smooth and interpolate linearly: one product with a matrix an axis, most voxels gone after the first."""
-    lines = list(enumerate(zip(size, sigmas, strict=True), start=2))
-    for axis, (length, sigma) in sorted(lines, key=lambda line: line[1][0] / values.shape[line[0]]):
+    shrunk = [axis for axis, length in enumerate(size, start=2) if length != values.shape[axis]]
+    for axis in sorted(shrunk, key=lambda axis: size[axis - 2] / values.shape[axis]):
         before, old, after = values.shape[:axis], values.shape[axis], values.shape[axis + 1 :]
-        if length != old:
-            matrix = _line_matrix(old, length, sigma).to(values)
-            parts = values.reshape(before.numel(), old, after.numel())
-            product = matrix @ parts if after.numel() > 1 else parts[..., 0] @ matrix.T
-            values = product.reshape(*before, length, *after)
+        matrix = _line_matrix(old, size[axis - 2], sigmas[axis - 2]).to(values)
+        parts = values.reshape(before.numel(), old, after.numel())
+        product = matrix @ parts if after.numel() > 1 else parts[..., 0] @ matrix.T
+        values = product.reshape(*before, -1, *after)
     return values
 
 
 def _line_matrix(old: int, new: int, sigma: float) -> Tensor:
-    """``(new, old)`` float64: a Gaussian along a line whose ends are repeated outside, then ``new`` samples of it."""
+    """``(new, old)`` float64: a Gaussian along a line whose ends are repeated outside, then ``new`` samples of it.
+
+    Args:
+        old: from 2.
+        new: below ``old``.
+        sigma: above 0.
+    """
     radius = round(3 * sigma)
     offsets = torch.arange(-radius, radius + 1)
-    kernel = torch.exp(-0.5 * (offsets.double() / max(sigma, 1e-9)) ** 2)
+    kernel = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
     columns = (torch.arange(old)[:, None] + offsets).clamp(0, old - 1)
     smoothing = torch.zeros(old, old, dtype=torch.float64)
     smoothing.scatter_add_(1, columns, (kernel / kernel.sum()).expand(old, -1))
     places = torch.linspace(0, old - 1, new, dtype=torch.float64)
-    left = places.floor().clamp(max=max(0, old - 2)).long()
+    left = places.floor().clamp(max=old - 2).long()
     share = (places - left)[:, None]
-    return (1 - share) * smoothing[left] + share * smoothing[(left + 1).clamp(max=old - 1)]
+    return (1 - share) * smoothing[left] + share * smoothing[left + 1]

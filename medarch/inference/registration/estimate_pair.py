@@ -73,7 +73,9 @@ def estimate_pair(
     finish_s = 0.0 if probe is None else probe.finish_s * voxels
     timed = probe is not None and pair.fixed.values.device.type == "cpu"
     write_s = WRITE_SHARE * finish_s if timed else WRITE_SECONDS_PER_VOXEL * voxels
-    write_s += WRITE_SECONDS + LABEL_SECONDS * labels + LABELLED_SECONDS_PER_VOXEL * voxels * bool(labels)
+    write_s += WRITE_SECONDS
+    if labels:
+        write_s += LABEL_SECONDS * labels + LABELLED_SECONDS_PER_VOXEL * voxels
     return RegistrationEstimate(
         fixed=_grid(pair.fixed),
         moving=_grid(pair.moving),

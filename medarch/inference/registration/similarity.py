@@ -36,15 +36,10 @@ def similarity_loss(name: Similarity, fixed: GridImage, *, window: int) -> Loss:
     if name == "lncc":
         return LocalCorrelation(fixed.values, window=window, mask=fixed.mask, epsilon=EPSILON, noise=True)
     if name == "mind":
-        described = _describe(fixed.values)
-        return lambda warped: mse(described, _describe(warped), mask=fixed.mask)
+        described = mind_descriptor(fixed.values)
+        return lambda warped: mse(described, mind_descriptor(warped), mask=fixed.mask)
     if name == "nmi":
         return lambda warped: nmi(fixed.values, warped, mask=fixed.mask)
     if name == "mse":
         return lambda warped: mse(fixed.values, warped, mask=fixed.mask)
     raise ValueError(f"no similarity: {name}")
-
-
-def _describe(image: Tensor) -> Tensor:
-    """``(1, C, *grid)`` → ``(1, C * pairs, *grid)``."""
-    return mind_descriptor(image.transpose(0, 1)).flatten(0, 1)[None]

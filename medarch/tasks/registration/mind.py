@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from medarch.tasks.registration.masked_mean import masked_mean
 from medarch.tasks.registration.mind_descriptor import mind_descriptor
+from medarch.tasks.registration.mse import mse
 
 
 def mind(fixed: Tensor, moving: Tensor, *, radius: int = 1, dilation: int = 2, mask: Tensor | None = None) -> Tensor:
@@ -19,8 +18,5 @@ def mind(fixed: Tensor, moving: Tensor, *, radius: int = 1, dilation: int = 2, m
         dilation: distance of the patches that are compared, in voxels.
         mask: ``(B or 1, 1, *grid)`` weights from 0 to 1.
     """
-    first, second = (
-        mind_descriptor(image.flatten(0, 1)[:, None], radius=radius, dilation=dilation) for image in (fixed, moving)
-    )
-    per_voxel = F.mse_loss(second, first, reduction="none").mean(1, keepdim=True)
-    return masked_mean(per_voxel.view(fixed.shape), mask)
+    first, second = (mind_descriptor(image, radius=radius, dilation=dilation) for image in (fixed, moving))
+    return mse(first, second, mask=mask)

@@ -31,17 +31,18 @@ def mind_descriptor(image: Tensor, *, radius: int = 1, dilation: int = 2) -> Ten
     constant.
 
     Args:
-        image: ``(B, 1, *grid)``.
+        image: ``(B, C, *grid)``; channels are described one by one.
         radius: of a patch, in voxels.
         dilation: distance of the neighbours, in voxels.
 
     Returns:
-        ``(B, pairs, *grid)`` from 0 to 1, in float32 or float64.
+        ``(B, C * pairs, *grid)`` from 0 to 1, in float32 or float64.
     """
     with torch.autocast(image.device.type, enabled=False):
-        padded = F.pad(full_precision(image), [dilation] * (2 * (image.dim() - 2)), mode="replicate")
+        each = full_precision(image).flatten(0, 1)[:, None]
+        padded = F.pad(each, [dilation] * (2 * (image.dim() - 2)), mode="replicate")
         descriptor: Tensor = _Descriptor.apply(padded, radius, dilation)  # type: ignore[no-untyped-call]
-        return descriptor
+        return descriptor.reshape(len(image), -1, *image.shape[2:])
 
 
 class _Descriptor(Function):
