@@ -279,7 +279,7 @@ class _Planner(Planner):
             "levels",
             len(network.strides),
             f"as many as the grid has room for: a voxel of the coarsest is {coarsest:.3g} mm; the field has to reach "
-            f"{self.range_mm:.3g} mm; fewer gained nothing where it had to reach less",
+            f"{self.range_mm:.3g} mm; one level less gained nothing on training data",
         )
         self.say(
             "augmentation",
